@@ -1,0 +1,7 @@
+//! The `bifocal` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bifocal::cli::main()
+}

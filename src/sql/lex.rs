@@ -1,0 +1,367 @@
+//! The byte lexer: tokens that tile a statement, exact for both servers and their lexing modes.
+//!
+//! Sources: MySQL manual 11.1 (literal values), 11.2 (schema object names), 11.7 (comments); MariaDB knowledge
+//! base "Comment Syntax". Text that is not UTF-8 is fine: bytes past 0x7F belong to words and strings alone.
+
+use std::ops::Range;
+
+/// How text is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LexMode {
+    /// `"x"` is an identifier (sql_mode ANSI_QUOTES).
+    pub ansi_quotes: bool,
+    /// A backslash is an ordinary character (sql_mode NO_BACKSLASH_ESCAPES).
+    pub no_backslash_escapes: bool,
+    /// `||` joins text (sql_mode PIPES_AS_CONCAT).
+    pub pipes_as_concat: bool,
+    /// Which server reads it: decides which versioned comments are text.
+    pub server: ServerKind,
+    /// The server's version as in a versioned comment, e.g. 101_111 for 10.11.11, 90_700 for 9.7.0.
+    pub server_version: u32,
+    /// `character_set_client`, as far as it matters.
+    pub charset: Charset,
+}
+
+/// Which family of server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServerKind {
+    /// MariaDB.
+    MariaDb,
+    /// MySQL, Percona Server, Aurora.
+    MySql,
+}
+
+/// What a client charset means for the lexer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Charset {
+    /// Every byte below 0x80 is the ASCII character, everywhere (utf8mb4, latin1, …), and it is UTF-8.
+    Utf8,
+    /// The same, but not UTF-8.
+    SingleByte,
+    /// A trailing byte may be an ASCII character (gbk, sjis, big5, cp932, gb18030).
+    MultiByte,
+}
+
+impl LexMode {
+    /// The mode of a server in its default configuration.
+    pub fn of_server(server: ServerKind, server_version: u32) -> Self {
+        Self {
+            ansi_quotes: false,
+            no_backslash_escapes: false,
+            pipes_as_concat: false,
+            server,
+            server_version,
+            charset: Charset::Utf8,
+        }
+    }
+}
+
+/// One token; tokens tile the text, so white space and comments are tokens too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What it is.
+    pub kind: TokenKind,
+    /// Byte offsets into the text.
+    pub span: Range<usize>,
+}
+
+/// The kinds of token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// A comment, or a versioned comment that the server skips.
+    Comment,
+    /// `/*!50000`, `/*M!` or `*/` of a versioned comment whose inside is text.
+    CommentMark,
+    /// `/*+ … */` after a statement keyword.
+    Hint,
+    /// A number: integer, decimal, float, `0x…`, `0b…`, `x'…'`, `b'…'`.
+    Number,
+    /// `?`.
+    Placeholder,
+    /// An operator or punctuation; the longest one that the servers know.
+    Punct,
+    /// A quoted identifier, quotes included.
+    QuotedName,
+    /// A string literal, quotes included; an introducer or `N` is a token of its own.
+    String,
+    /// `@name`, `@'name'`, `@@global.name` as one token.
+    Variable,
+    /// White space.
+    White,
+    /// An unquoted word: keyword or identifier.
+    Word,
+}
+
+/// Text that no token fits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at byte {offset}")]
+pub struct LexError {
+    /// Where the offending token starts.
+    pub offset: usize,
+    /// What is wrong.
+    pub reason: &'static str,
+}
+
+/// Cuts `text` into tokens that tile it.
+pub fn lex(text: &[u8], mode: LexMode) -> Result<Vec<Token>, LexError> {
+    let mut cursor = Cursor { text, mode, at: 0, open_versioned: false };
+    let mut tokens = Vec::with_capacity(text.len() / 4);
+    while cursor.at < text.len() {
+        let start = cursor.at;
+        let kind = cursor.next_kind(&tokens)?;
+        tokens.push(Token { kind, span: start..cursor.at });
+    }
+    if cursor.open_versioned {
+        return Err(LexError { offset: text.len(), reason: "unterminated versioned comment" });
+    }
+    Ok(tokens)
+}
+
+struct Cursor<'a> {
+    text: &'a [u8],
+    mode: LexMode,
+    at: usize,
+    open_versioned: bool,
+}
+
+impl Cursor<'_> {
+    fn peek(&self, ahead: usize) -> u8 {
+        self.text.get(self.at + ahead).copied().unwrap_or(0)
+    }
+
+    fn fail<T>(&self, offset: usize, reason: &'static str) -> Result<T, LexError> {
+        Err(LexError { offset, reason })
+    }
+
+    fn next_kind(&mut self, before: &[Token]) -> Result<TokenKind, LexError> {
+        let byte = self.peek(0);
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C => {
+                self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C));
+                Ok(TokenKind::White)
+            }
+            b'#' => Ok(self.line_comment()),
+            b'-' if self.peek(1) == b'-' && (self.at + 2 >= self.text.len() || self.peek(2) <= b' ') => {
+                Ok(self.line_comment())
+            }
+            b'/' if self.peek(1) == b'*' => self.block_comment(),
+            b'*' if self.peek(1) == b'/' && self.open_versioned => {
+                self.at += 2;
+                self.open_versioned = false;
+                Ok(TokenKind::CommentMark)
+            }
+            b'\'' => self.quoted(b'\'', TokenKind::String),
+            b'"' if self.mode.ansi_quotes => self.quoted(b'"', TokenKind::QuotedName),
+            b'"' => self.quoted(b'"', TokenKind::String),
+            b'`' => self.quoted(b'`', TokenKind::QuotedName),
+            b'@' => self.variable(),
+            b'?' => {
+                self.at += 1;
+                Ok(TokenKind::Placeholder)
+            }
+            b'x' | b'X' | b'b' | b'B' if self.peek(1) == b'\'' => {
+                self.at += 1;
+                self.quoted(b'\'', TokenKind::Number)
+            }
+            b'0'..=b'9' => Ok(self.number_or_word(before)),
+            b'.' if self.peek(1).is_ascii_digit() && !before.last().is_some_and(is_name) => {
+                Ok(self.number_or_word(before))
+            }
+            byte if is_word(byte) => {
+                self.skip_while(is_word);
+                Ok(TokenKind::Word)
+            }
+            0 => self.fail(self.at, "a NUL byte outside a string"),
+            _ => Ok(self.punct()),
+        }
+    }
+
+    fn skip_while(&mut self, accept: impl Fn(u8) -> bool) {
+        while self.at < self.text.len() && accept(self.text[self.at]) {
+            self.at += 1;
+        }
+    }
+
+    fn line_comment(&mut self) -> TokenKind {
+        self.skip_while(|byte| byte != b'\n');
+        TokenKind::Comment
+    }
+
+    /// `/* … */`, `/*+ … */` and the versioned forms. MySQL reads `/*!NNNNN` with five or six digits; MariaDB
+    /// skips `/*!50700` to `/*!99999` (they name MySQL versions) and reads `/*M!` as its own.
+    fn block_comment(&mut self) -> Result<TokenKind, LexError> {
+        let start = self.at;
+        let maria = self.mode.server == ServerKind::MariaDb;
+        let mark = if self.peek(2) == b'!' {
+            Some(3)
+        } else if maria && self.peek(2) == b'M' && self.peek(3) == b'!' {
+            Some(4)
+        } else {
+            None
+        };
+        if let Some(mark_len) = mark {
+            if self.open_versioned {
+                return self.fail(start, "a versioned comment inside another");
+            }
+            let digits = (0..6).take_while(|&i| self.peek(mark_len + i).is_ascii_digit()).count();
+            let digits = if digits >= 5 { digits } else { 0 };
+            let version: u32 = std::str::from_utf8(&self.text[start + mark_len..start + mark_len + digits])
+                .ok()
+                .and_then(|digits| digits.parse().ok())
+                .unwrap_or(0);
+            let mysql_only = maria && mark_len == 3 && (50_700..=99_999).contains(&version);
+            if version <= self.mode.server_version && !mysql_only {
+                self.at += mark_len + digits;
+                self.open_versioned = true;
+                return Ok(TokenKind::CommentMark);
+            }
+            return self.skipped_versioned(start);
+        }
+        let hint = self.peek(2) == b'+';
+        self.at += 2;
+        self.end_of_comment(start)?;
+        Ok(if hint { TokenKind::Hint } else { TokenKind::Comment })
+    }
+
+    fn end_of_comment(&mut self, start: usize) -> Result<(), LexError> {
+        while self.at + 1 < self.text.len() {
+            if self.text[self.at] == b'*' && self.text[self.at + 1] == b'/' {
+                self.at += 2;
+                return Ok(());
+            }
+            self.at += 1;
+        }
+        self.fail(start, "unterminated comment")
+    }
+
+    /// A versioned comment that the server skips may hold plain comments: both servers nest one level.
+    fn skipped_versioned(&mut self, start: usize) -> Result<TokenKind, LexError> {
+        self.at += 3;
+        loop {
+            if self.at + 1 >= self.text.len() {
+                return self.fail(start, "unterminated comment");
+            }
+            match (self.text[self.at], self.text[self.at + 1]) {
+                (b'*', b'/') => {
+                    self.at += 2;
+                    return Ok(TokenKind::Comment);
+                }
+                (b'/', b'*') => {
+                    let inner = self.at;
+                    self.at += 2;
+                    self.end_of_comment(inner)?;
+                }
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    fn quoted(&mut self, quote: u8, kind: TokenKind) -> Result<TokenKind, LexError> {
+        let start = self.at;
+        let escapes = kind == TokenKind::String && !self.mode.no_backslash_escapes;
+        self.at += 1;
+        while self.at < self.text.len() {
+            let byte = self.text[self.at];
+            if byte == quote {
+                if self.peek(1) == quote {
+                    self.at += 2;
+                    continue;
+                }
+                self.at += 1;
+                return Ok(kind);
+            }
+            if byte >= 0x80 && self.mode.charset == Charset::MultiByte {
+                return self.fail(start, "a quoted text past ASCII in a multi-byte charset that is not UTF-8");
+            }
+            self.at += if byte == b'\\' && escapes { 2 } else { 1 };
+        }
+        self.at = self.text.len();
+        self.fail(start, "unterminated quoted text")
+    }
+
+    fn variable(&mut self) -> Result<TokenKind, LexError> {
+        self.at += 1;
+        if self.peek(0) == b'@' {
+            self.at += 1;
+        }
+        loop {
+            match self.peek(0) {
+                quote @ (b'`' | b'\'' | b'"') => {
+                    self.quoted(quote, TokenKind::Variable)?;
+                }
+                _ => self.skip_while(is_word),
+            }
+            if self.peek(0) == b'.' && (is_word(self.peek(1)) || self.peek(1) == b'`') {
+                self.at += 1;
+            } else {
+                return Ok(TokenKind::Variable);
+            }
+        }
+    }
+
+    /// A word may start with digits (`1st`), but not be digits alone; `1e5` is a number, `1e5x` too short to
+    /// matter: the servers read it as an identifier, and so does this.
+    fn number_or_word(&mut self, before: &[Token]) -> TokenKind {
+        let start = self.at;
+        self.skip_while(|byte| byte.is_ascii_digit());
+        let all_digits_end = self.at;
+        if follows_name(self.text, before) {
+            self.skip_while(is_word);
+            return TokenKind::Word;
+        }
+        if self.text[start] == b'0' && all_digits_end == start + 1 && matches!(self.peek(0), b'x' | b'b') {
+            let hex = self.peek(0) == b'x';
+            self.skip_while(is_word);
+            let digits = &self.text[all_digits_end + 1..self.at];
+            let good = !digits.is_empty()
+                && digits.iter().all(|b| if hex { b.is_ascii_hexdigit() } else { matches!(b, b'0' | b'1') });
+            return if good { TokenKind::Number } else { TokenKind::Word };
+        }
+        let fraction = self.peek(0) == b'.';
+        if fraction {
+            self.at += 1;
+            self.skip_while(|byte| byte.is_ascii_digit());
+        }
+        if matches!(self.peek(0), b'e' | b'E') {
+            let sign = usize::from(matches!(self.peek(1), b'+' | b'-'));
+            if self.peek(1 + sign).is_ascii_digit() {
+                let mark = self.at;
+                self.at += 1 + sign;
+                self.skip_while(|byte| byte.is_ascii_digit());
+                if sign == 0 && !fraction && is_word(self.peek(0)) {
+                    self.at = mark;
+                } else {
+                    return TokenKind::Number;
+                }
+            }
+        }
+        if !fraction && is_word(self.peek(0)) {
+            self.skip_while(is_word);
+            return TokenKind::Word;
+        }
+        TokenKind::Number
+    }
+
+    fn punct(&mut self) -> TokenKind {
+        const LONG: [&[u8]; 14] =
+            [b"<=>", b"->>", b"<=", b">=", b"<>", b"!=", b"<<", b">>", b"||", b"&&", b":=", b"->", b"{", b"}"];
+        let rest = &self.text[self.at..];
+        let len = LONG.iter().find(|long| rest.starts_with(long)).map_or(1, |long| long.len());
+        self.at += len;
+        TokenKind::Punct
+    }
+}
+
+/// Whether the byte at hand comes right after `name.`: there, digits belong to a name (`t.1st`).
+fn follows_name(text: &[u8], before: &[Token]) -> bool {
+    matches!(before, [.., name, dot]
+        if text[dot.span.clone()] == *b"." && is_name(name))
+}
+
+fn is_name(token: &Token) -> bool {
+    matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+}
