@@ -50,8 +50,7 @@ pub fn parse(text: &Text<'_>) -> Result<Parsed, ParseError> {
     pass.run()?;
     let Pass { out, locks, .. } = pass;
     let dialect = MySqlDialect {};
-    let mut parser =
-        Parser::new(&dialect).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(out);
+    let mut parser = Parser::new(&dialect).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(out);
     let statement = parser.parse_statement().map_err(|error| ParseError(error.to_string()))?;
     let rest = parser.peek_token();
     if rest.token != ParserToken::EOF {
@@ -349,7 +348,9 @@ fn locking_clause(text: &Text<'_>, index: usize) -> Option<Lock> {
 fn starts_operand(text: &Text<'_>, index: usize) -> bool {
     matches!(
         text.kind(index),
-        Some(TokenKind::String | TokenKind::Placeholder | TokenKind::Variable | TokenKind::QuotedName | TokenKind::Word)
+        Some(
+            TokenKind::String | TokenKind::Placeholder | TokenKind::Variable | TokenKind::QuotedName | TokenKind::Word
+        )
     ) && !text.is_word(index, "AS")
 }
 

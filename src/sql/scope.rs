@@ -2,7 +2,10 @@
 //!
 //! One walk over the AST collects [`Blocks`]; nothing is resolved here, since that needs a schema.
 
-use std::{collections::HashSet, ops::{ControlFlow, Range}};
+use std::{
+    collections::HashSet,
+    ops::{ControlFlow, Range},
+};
 
 use sqlparser::{
     ast::{
