@@ -5,7 +5,7 @@ use super::{
     statement::{Resolution, Statement, Target, quote, source},
 };
 use crate::{
-    rules::{ColumnSource, TableMapping, cast, raise},
+    rules::{ColumnSource, Family, TableMapping, family, raise},
     schema::Column,
     sql::{Piece, scope::ColumnRef},
 };
@@ -156,9 +156,9 @@ pub fn tag_raises(statement: &Statement<'_>, table: &TableMapping, column: &str,
 /// Whether two values are the same to the byte, NULL included, as an SQL condition; collations would hide a change
 /// of case.
 pub fn same(a: Vec<Piece>, b: &str, column: &Column) -> Vec<Piece> {
-    let (before, after) = match cast::family(column) {
-        cast::Family::Text | cast::Family::Enum | cast::Family::Set => ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"),
-        cast::Family::Binary => ("CAST(", " AS BINARY)"),
+    let (before, after) = match family(column) {
+        Family::Text | Family::Enum | Family::Set => ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"),
+        Family::Binary => ("CAST(", " AS BINARY)"),
         _ => ("(", ")"),
     };
     let mut pieces = vec![Piece::text(before)];
