@@ -104,10 +104,10 @@ pub struct LexError {
 
 /// Cuts `text` into tokens that tile it.
 pub fn lex(text: &[u8], mode: LexMode) -> Result<Vec<Token>, LexError> {
-    if mode.charset == Charset::MultiByte {
-        if let Some(offset) = text.iter().position(|&byte| byte >= 0x80) {
-            return Err(LexError { offset, reason: "text past ASCII in a multi-byte charset that is not UTF-8" });
-        }
+    if mode.charset == Charset::MultiByte
+        && let Some(offset) = text.iter().position(|&byte| byte >= 0x80)
+    {
+        return Err(LexError { offset, reason: "text past ASCII in a multi-byte charset that is not UTF-8" });
     }
     let mut cursor = Cursor { text, mode, at: 0, open_versioned: false };
     let mut tokens = Vec::with_capacity(text.len() / 4);
