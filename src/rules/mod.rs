@@ -9,7 +9,7 @@ mod file;
 mod mapping;
 pub mod raise;
 
-pub use cast::{Family, cast, checked_cast, family, raise_as};
+pub use cast::{Family, cast, checked_cast, family, members, raise_as, text_literal};
 pub use compile::{SUPPORTED, SnapshotTexts, UNSUPPORTED, compile, full_type, type_difference};
 pub use diagnostic::{Diagnostic, SourceFile, Span};
 pub use mapping::{
