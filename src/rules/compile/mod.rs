@@ -8,6 +8,7 @@ mod change_column;
 mod claim;
 mod drop_column;
 mod expression;
+mod functions;
 mod map_columns;
 mod map_values;
 mod merge_columns;
