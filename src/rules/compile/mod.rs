@@ -21,7 +21,10 @@ mod tables;
 use std::{collections::HashMap, sync::Arc};
 
 use self::step::Step;
-pub use self::tables::{full_type, type_difference};
+pub use self::{
+    expression::unquoted,
+    tables::{full_type, type_difference},
+};
 use super::{
     Diagnostic, Mapping, Ruleset, VersionRules, VersionedDatabase,
     diagnostic::{Findings, SourceFile, Span, sorted},
