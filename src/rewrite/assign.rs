@@ -9,7 +9,7 @@ use super::{
     statement::{Resolution, Statement, Target, quote},
 };
 use crate::{
-    rules::{ColumnSource, Group, Lossiness, cast, cast::Family, checked_cast, raise},
+    rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise, raise_as},
     schema::Column,
     sql::{Piece, TokenKind},
 };
@@ -146,7 +146,7 @@ impl<L: Fn(&str) -> String> Write<'_, '_, L> {
         let kept = self.kept(&self.column.name);
         let value = self.not_null(self.value.clone());
         // IF() over a FLOAT column and a text would print the float with six digits.
-        let value = match cast::family(self.column) {
+        let value = match family(self.column) {
             Family::Float => value,
             _ => unless(qualify(self.target, &kept), value),
         };
@@ -253,7 +253,7 @@ pub fn not_null(statement: &Statement<'_>, target: &Target<'_>, column: &Column,
     if column.nullable || is_constant(statement, &value) {
         return value;
     }
-    let raised = cast::raise_as(raise::NULL_NOT_ALLOWED, column);
+    let raised = raise_as(raise::NULL_NOT_ALLOWED, column);
     let raised = tag_raises(statement, target.table, &column.name, &raised);
     let mut pieces = vec![Piece::text("COALESCE(")];
     pieces.extend(value);
@@ -286,10 +286,10 @@ pub fn refuse_null(statement: &Statement<'_>, column: &Column, value: &std::ops:
 
 /// The value's pieces: the client's own text, or the older column's default for the word DEFAULT.
 pub fn value_pieces(statement: &Statement<'_>, column: &Column, value: std::ops::Range<usize>) -> Vec<Piece> {
-    if is_default(statement, &value) {
-        if let Some(default) = default_of(column) {
-            return vec![Piece::text(default)];
-        }
+    if is_default(statement, &value)
+        && let Some(default) = default_of(column)
+    {
+        return vec![Piece::text(default)];
     }
     vec![Piece::Source(statement.text.bytes_of(value))]
 }

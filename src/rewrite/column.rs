@@ -5,7 +5,7 @@ use super::{
     statement::{Resolution, Statement, Target, quote, source},
 };
 use crate::{
-    rules::{ColumnSource, TableMapping, cast, raise},
+    rules::{ColumnSource, Family, TableMapping, family, raise},
     schema::Column,
     sql::{Piece, scope::ColumnRef},
 };
@@ -74,14 +74,14 @@ fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_
     let Some(source) = source(target.table, &last.text) else {
         return Err(refusal::unknown_column(&dotted(reference), clause_of(statement, last.span.start)));
     };
-    if let Some(call) = call.filter(|&call| text.is_any_word(call, &["VALUES", "VALUE"])) {
-        if statement.blocks.blocks[reference.block].parent.is_none() {
-            let close = text.closing(call + 1).unwrap_or(index);
-            let range = text.span(call).start..text.span(close).end;
-            let read = inserted(target, &last.text, |column| format!("VALUES({})", quote(column)))?;
-            statement.edits.put(range, read);
-            return Ok(());
-        }
+    if let Some(call) = call.filter(|&call| text.is_any_word(call, &["VALUES", "VALUE"]))
+        && statement.blocks.blocks[reference.block].parent.is_none()
+    {
+        let close = text.closing(call + 1).unwrap_or(index);
+        let range = text.span(call).start..text.span(close).end;
+        let read = inserted(target, &last.text, |column| format!("VALUES({})", quote(column)))?;
+        statement.edits.put(range, read);
+        return Ok(());
     }
     let computed = !matches!(source, ColumnSource::Direct(_));
     if computed && call.is_some_and(|call| text.is_word(call, "DEFAULT")) {
@@ -156,9 +156,9 @@ pub fn tag_raises(statement: &Statement<'_>, table: &TableMapping, column: &str,
 /// Whether two values are the same to the byte, NULL included, as an SQL condition; collations would hide a change
 /// of case.
 pub fn same(a: Vec<Piece>, b: &str, column: &Column) -> Vec<Piece> {
-    let (before, after) = match cast::family(column) {
-        cast::Family::Text | cast::Family::Enum | cast::Family::Set => ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"),
-        cast::Family::Binary => ("CAST(", " AS BINARY)"),
+    let (before, after) = match family(column) {
+        Family::Text | Family::Enum | Family::Set => ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"),
+        Family::Binary => ("CAST(", " AS BINARY)"),
         _ => ("(", ")"),
     };
     let mut pieces = vec![Piece::text(before)];

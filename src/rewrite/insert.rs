@@ -14,7 +14,7 @@ use super::{
     update::assignments,
 };
 use crate::{
-    rules::{ColumnSource, Lossiness, TableMapping, checked_cast},
+    rules::{ColumnSource, Lossiness, TableMapping, checked_cast, raise_as},
     schema::Column,
     sql::{
         Piece,
@@ -538,7 +538,7 @@ fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column]
             let pieces = if direct || column.nullable {
                 value
             } else {
-                let raised = crate::rules::cast::raise_as(crate::rules::raise::NULL_NOT_ALLOWED, column);
+                let raised = raise_as(crate::rules::raise::NULL_NOT_ALLOWED, column);
                 let raised = tag_raises(statement, target.table, &column.name, &raised);
                 vec![Piece::text(format!("COALESCE({}, {raised})", input(&column.name)))]
             };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlparser::ast::{FromTable, Insert, SetExpr, Statement as Ast, TableObject};
 
 use super::{
-    Facts, Plan, Rewrite, delete, gate, insert, read,
+    Facts, Plan, Rewrite, delete, gate, insert, ordering, read,
     refusal::{self, Stop},
     statement::Statement,
     update,
@@ -50,6 +50,7 @@ fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Opti
         tables: Vec::new(),
         targets: BTreeMap::new(),
     };
+    ordering::order_by_number(&mut statement)?;
     dispatch(&mut statement, &parsed)?;
     statement.account_for_names()?;
     if statement.edits.is_empty() {

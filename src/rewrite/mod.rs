@@ -7,6 +7,7 @@ mod error;
 mod gate;
 mod insert;
 mod layer;
+mod ordering;
 mod read;
 pub mod refusal;
 mod statement;

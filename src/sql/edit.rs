@@ -66,7 +66,8 @@ impl Edits {
 
     /// The edited text. `placeholders` are the offsets of the original's placeholders, ascending.
     pub fn apply(mut self, original: &[u8], placeholders: &[usize]) -> Edited {
-        self.edits.sort_by_key(|edit| (edit.range.start, std::cmp::Reverse(edit.range.end)));
+        // At one place insertions come first, then the longest replacement, whose pieces hold the others.
+        self.edits.sort_by_key(|edit| (edit.range.start, !edit.range.is_empty(), std::cmp::Reverse(edit.range.end)));
         let mut out = Edited { text: Vec::with_capacity(original.len() * 2), params: Vec::new() };
         self.render(original, placeholders, 0..original.len(), 0, &mut out);
         out

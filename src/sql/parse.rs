@@ -46,7 +46,7 @@ pub struct ParseError(pub String);
 /// Parses the one statement of `text`.
 pub fn parse(text: &Text<'_>) -> Result<Parsed, ParseError> {
     check_size(text)?;
-    let mut pass = Pass { text, out: Vec::with_capacity(text.len()), locks: Vec::new(), at: 0 };
+    let mut pass = Pass { text, out: Vec::with_capacity(text.len()), locks: Vec::new(), open: Vec::new(), at: 0 };
     pass.run()?;
     let Pass { out, locks, .. } = pass;
     let dialect = MySqlDialect {};
@@ -87,6 +87,8 @@ struct Pass<'t, 'a> {
     text: &'t Text<'a>,
     out: Vec<TokenWithSpan>,
     locks: Vec<Lock>,
+    /// The tokens before the parentheses that are open, innermost last, and whether what is inside is a join.
+    open: Vec<(Option<usize>, bool)>,
     at: usize,
 }
 
@@ -211,9 +213,15 @@ impl Pass<'_, '_> {
             self.skip_variable_list(index + 1);
         } else if text.is_word(index, "COLLATE") && text.kind(index + 1).is_some() {
             self.at += 2;
-        } else if (text.are_words(index, &["CHARACTER", "SET"]) || text.is_word(index, "CHARSET")) && index > 0 {
-            self.at += if text.is_word(index, "CHARSET") { 2 } else { 3 };
-        } else if text.is_word(index, "VALUE") && text.is_punct(index + 1, "(") && !self.inside_parentheses(index) {
+        } else if text.are_words(index, &["CHARACTER", "SET"]) {
+            self.at += 3;
+        } else if text.is_word(index, "CHARSET") && text.kind(index + 1) == Some(TokenKind::Word) {
+            self.at += 2;
+        } else if text.is_any_word(index, &["ASC", "DESC"]) {
+            self.at += 1;
+        } else if text.is_word(index, "USING") && self.inside_call_of("CHAR") {
+            self.at += 2;
+        } else if text.is_word(index, "VALUE") && text.is_punct(index + 1, "(") && self.open.is_empty() {
             self.word("VALUES");
             self.at += 1;
         } else if text.is_word(index, "MOD") && !text.is_punct(index + 1, "(") {
@@ -232,8 +240,8 @@ impl Pass<'_, '_> {
         Ok(())
     }
 
-    fn inside_parentheses(&self, index: usize) -> bool {
-        self.text.enclosing(index).is_some()
+    fn inside_call_of(&self, function: &str) -> bool {
+        matches!(self.open.last(), Some((Some(before), _)) if self.text.is_word(*before, function))
     }
 
     fn keep_name(&mut self, index: usize) -> Result<(), ParseError> {
@@ -251,9 +259,25 @@ impl Pass<'_, '_> {
 
     fn step_punct(&mut self, index: usize) -> Result<(), ParseError> {
         let token = match self.text.raw(index) {
-            b"(" => ParserToken::LParen,
-            b")" => ParserToken::RParen,
+            b"(" => {
+                self.open.push((index.checked_sub(1), self.opens_join(index)));
+                ParserToken::LParen
+            }
+            b")" => {
+                self.open.pop();
+                ParserToken::RParen
+            }
+            b"," if matches!(self.open.last(), Some((_, true))) => {
+                self.word("CROSS");
+                self.replace_by("JOIN");
+                return Ok(());
+            }
             b"," => ParserToken::Comma,
+            // `DELETE t.* FROM`
+            b"." if self.text.is_punct(index + 1, "*") && self.text.is_word(0, "DELETE") && self.open.is_empty() => {
+                self.at += 2;
+                return Ok(());
+            }
             b"." => ParserToken::Period,
             b";" => ParserToken::SemiColon,
             b"*" => ParserToken::Mul,
@@ -263,14 +287,22 @@ impl Pass<'_, '_> {
             b">" => ParserToken::Gt,
             b"<=" => ParserToken::LtEq,
             b">=" => ParserToken::GtEq,
-            b"-" => ParserToken::Minus,
             b"+" | b"^" | b"&" | b"|" | b"<<" | b">>" | b"->" | b"->>" => ParserToken::Plus,
             b"/" => ParserToken::Div,
             b"%" => ParserToken::Mod,
-            b"~" => ParserToken::Minus,
-            b"&&" => return self.replace_by("AND"),
-            b"||" => return self.replace_by("OR"),
-            b"!" => return self.replace_by("NOT"),
+            b"-" | b"~" => ParserToken::Minus,
+            b"&&" => {
+                self.replace_by("AND");
+                return Ok(());
+            }
+            b"||" => {
+                self.replace_by("OR");
+                return Ok(());
+            }
+            b"!" => {
+                self.replace_by("NOT");
+                return Ok(());
+            }
             other => {
                 let other = String::from_utf8_lossy(other).into_owned();
                 return Err(ParseError(format!("unexpected {other} at byte {}", self.text.span(index).start)));
@@ -280,10 +312,23 @@ impl Pass<'_, '_> {
         Ok(())
     }
 
-    fn replace_by(&mut self, word: &str) -> Result<(), ParseError> {
+    /// Whether the parenthesis at `index` holds a join: it stands where a table may stand, and no query follows.
+    fn opens_join(&self, index: usize) -> bool {
+        let text = self.text;
+        let table_place = match index.checked_sub(1) {
+            Some(before) if text.is_any_word(before, &["FROM", "JOIN", "STRAIGHT_JOIN"]) => true,
+            Some(before) if text.is_punct(before, "(") => matches!(self.open.last(), Some((_, true))),
+            _ => false,
+        };
+        // EXTRACT(YEAR FROM (…)) is no join either.
+        let in_call = matches!(self.open.last(), Some((Some(before), false))
+            if text.is_any_word(*before, &["EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "MID"]));
+        table_place && !in_call && !text.is_any_word(index + 1, &["SELECT", "WITH", "VALUES", "TABLE"])
+    }
+
+    fn replace_by(&mut self, word: &str) {
         self.word(word);
         self.at += 1;
-        Ok(())
     }
 
     fn skip_words(&mut self, words: &[&str]) {
