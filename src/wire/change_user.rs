@@ -58,9 +58,7 @@ mod tests {
     const PAYLOAD: &[u8] = b"\x11root\0\x02xyshop__v1\0\x2d\0mysql_native_password\0\x04\x01a\x01b";
 
     fn capabilities() -> Capabilities {
-        Capabilities(
-            Capabilities::SECURE_CONNECTION.0 | Capabilities::PLUGIN_AUTH.0 | Capabilities::CONNECT_ATTRS.0,
-        )
+        Capabilities(Capabilities::SECURE_CONNECTION.0 | Capabilities::PLUGIN_AUTH.0 | Capabilities::CONNECT_ATTRS.0)
     }
 
     #[test]

@@ -20,11 +20,7 @@ impl PrepareOk {
     pub fn decode(payload: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(payload, "prepare OK");
         reader.u8()?;
-        Ok(Self {
-            statement: StatementId(reader.u32()?),
-            column_count: reader.u16()?,
-            param_count: reader.u16()?,
-        })
+        Ok(Self { statement: StatementId(reader.u32()?), column_count: reader.u16()?, param_count: reader.u16()? })
     }
 
     /// Writes another number of parameters into the payload this was read from.
