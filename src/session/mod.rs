@@ -6,6 +6,7 @@
 
 mod answering;
 mod authentication;
+mod diagnostics;
 mod facts;
 mod inbox;
 mod refusal;

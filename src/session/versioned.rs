@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{
     End, Io, Settings, State, Step,
     answering::{Answering, FactsAnswer, Origin, Planned, Preparing, Progress},
+    diagnostics::{Diagnostics, asks_for_rows},
     facts, refusal, relay,
     statements::{Reorder, Statement, Statements},
     use_database,
@@ -42,6 +43,8 @@ pub(super) struct Versioned {
     statements: Statements,
     /// The command whose answer is not complete.
     answering: Option<Answering>,
+    /// The last statement that left warnings or errors.
+    diagnostics: Diagnostics,
 }
 
 /// What is done with a command.
@@ -76,6 +79,7 @@ impl Versioned {
             facts_error: None,
             statements: Statements::default(),
             answering: None,
+            diagnostics: Diagnostics::default(),
         }
     }
 
@@ -144,7 +148,10 @@ impl Versioned {
             Origin::Facts(FactsAnswer { error, .. }) => self.facts_error = Some(error.unwrap_or_default()),
             Origin::Prepare(Preparing { statement, id: Some(id), .. }) => self.statements.insert(id, statement),
             Origin::Prepare(_) => self.statements.forget_last(),
-            Origin::Plain | Origin::Planned(_) => {}
+            Origin::Planned(Planned { chain, text, raised, .. }) => {
+                self.diagnostics = Diagnostics { chain, text, error: raised };
+            }
+            Origin::Plain | Origin::Warnings(_) => {}
         }
     }
 
@@ -203,7 +210,10 @@ impl Versioned {
         }
         io.client.skip(extent.wire_len, &mut io.out.to_backend);
         match action {
-            Action::Error(error) => io.put_error(last_seq.wrapping_add(1), &error),
+            Action::Error(error) => {
+                io.put_error(last_seq.wrapping_add(1), &error);
+                self.diagnostics.error = Some(error);
+            }
             Action::ErrorPayload(payload) => {
                 put_payload(&mut io.out.to_client, last_seq.wrapping_add(1), &payload);
             }
@@ -233,14 +243,22 @@ impl Versioned {
             self.facts = None;
             return Ok(forward(Command::Query));
         }
+        if let Some(question) = self.diagnostics.question(text) {
+            let payload = query_payload(question.as_bytes());
+            return Ok(Action::Replace(vec![payload], Answer::TextResult, Origin::Plain));
+        }
+        if asks_for_rows(text) {
+            return Ok(Action::Forward(Answer::TextResult, Origin::Warnings(self.diagnostics.clone())));
+        }
         let facts = match self.facts_for(text) {
             Ok(facts) => facts,
             Err(action) => return Ok(action),
         };
         let plan = (settings.planner.plan)(text, &chain, facts);
         self.is_stale |= (settings.planner.changes_facts)(text);
-        let planned =
-            |tables: Vec<ResultTable>| Origin::Planned(Planned { chain, text: text.into(), tables: tables.into() });
+        let planned = |tables: Vec<ResultTable>| {
+            Origin::Planned(Planned { chain, text: text.into(), tables: tables.into(), raised: None })
+        };
         Ok(match plan {
             Plan::Forward => Action::Forward(Answer::TextResult, planned(Vec::new())),
             Plan::Rewrite(rewrite) => {
@@ -289,6 +307,7 @@ impl Versioned {
             chain: statement.chain.clone(),
             text: statement.text.clone(),
             tables: statement.tables.clone(),
+            raised: None,
         });
         Ok(match &mut statement.reorder {
             None => Action::Forward(Answer::BinaryResult, origin),
