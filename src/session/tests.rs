@@ -1,0 +1,1 @@
+//! Whole sessions, with scripted peers.
