@@ -23,6 +23,9 @@ def mysqlclient(job):
 
 
 def connector(job, pure):
+    if not pure:
+        # First, for it brings a newer OpenSSL than the system's, which Python's own ssl would load otherwise.
+        import _mysql_connector  # noqa: F401
     import mysql.connector as driver
 
     options = {"charset": "utf8mb4", "autocommit": True, "use_pure": pure}

@@ -57,7 +57,7 @@ def main():
             skipped.append(("every driver", server, f"{SERVERS / server} is not there; scripts/servers.sh gets it"))
             continue
         with tempfile.TemporaryDirectory(prefix="bifocal-drivers-") as folder:
-            outcomes += run_server(server, pathlib.Path(folder), drivers, skipped, options.direct)
+            outcomes += run_server(server, pathlib.Path(folder), drivers, options.direct)
     sys.exit(report(outcomes, skipped))
 
 
@@ -69,29 +69,18 @@ def arguments():
     return parser.parse_args()
 
 
-def run_server(name, folder, drivers, skipped, direct):
+def run_server(name, folder, drivers, direct):
     outcomes = []
     with Server(name, folder) as server:
         rules = server.prepare(direct)
         with Proxy(server, rules, direct) as proxy:
             for driver, command in drivers.items():
-                reason = unable(driver, name)
-                if reason:
-                    skipped.append((driver, name, reason))
-                    continue
                 for way in WAYS[:1] if direct else WAYS:
                     port = server.port if way == "direct" else proxy.port
                     failure, seconds = run_driver(server, folder, command, way, port)
                     outcomes.append((driver, name, way, failure, seconds))
                     print(f"{driver:20} {name:14} {way:9} {failure or 'ok'} ({seconds:.1f} s)", flush=True)
     return outcomes
-
-
-def unable(driver, server):
-    """Why a driver cannot speak to a server at all, with or without Bifocal."""
-    if driver == "mysql-9.7 client" and server.startswith("mariadb"):
-        return "the client has no mysql_native_password any more"
-    return None
 
 
 def run_driver(server, folder, command, way, port):
