@@ -55,7 +55,7 @@ fn a_parameter_that_the_backend_does_not_take_is_defined_all_the_same() {
 fn values_follow_their_placeholders() {
     let types = b"\x01\x00\x02\x00";
     let execute = [&b"\x17\x07\0\0\0\0\x01\0\0\0\x00\x01"[..], types, b"\x05\x06\x00"].concat();
-    let reset = packet(0, b"\x1a\x07\0\0\0");
+    let reset_command = packet(0, b"\x1a\x07\0\0\0");
     let rest = [
         Line::Backend(prepared(CLIENT_FLAGS, &["a", "b", "c"], &[])),
         Line::Client(packet(0, &execute)),
@@ -63,7 +63,7 @@ fn values_follow_their_placeholders() {
         // Without types, by MariaDB's id of the last statement.
         Line::Client(packet(0, b"\x17\xff\xff\xff\xff\0\x01\0\0\0\x00\x00\x08\x09\x00")),
         Line::Backend(packet(1, &ok(2))),
-        Line::Client([packet(0, b"\x18\x07\0\0\0\x01\0data"), reset.clone()].concat()),
+        Line::Client([packet(0, b"\x18\x07\0\0\0\x01\0data"), reset_command.clone()].concat()),
         Line::Backend(packet(1, &ok(2))),
         Line::Client(packet(0, &execute)),
         Line::Backend(packet(1, &ok(2))),
@@ -78,7 +78,7 @@ fn values_follow_their_placeholders() {
         packet(0, &[&head[..], b"\x09\x00\x08\x09\x00"].concat()),
         packet(0, b"\x18\x07\0\0\0\x00\0data"),
         packet(0, b"\x18\x07\0\0\0\x02\0data"),
-        reset,
+        reset_command,
         first,
     ];
     assert_eq!(split(&received.backend), split(&expected.concat()));
