@@ -7,7 +7,6 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Context;
 use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -116,8 +115,7 @@ async fn reload_on_hangup(path: Option<PathBuf>, rules: Arc<ArcSwap<Ruleset>>) -
 }
 
 fn load_rules(path: &Path) -> anyhow::Result<Ruleset> {
-    std::fs::read_dir(path).with_context(|| format!("cannot read the rules in {}", path.display()))?;
-    Ok(Ruleset::default())
+    super::rules::load(path).map_err(|error| anyhow::anyhow!(error.render()))
 }
 
 fn log_to_stderr() {

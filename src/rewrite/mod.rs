@@ -1,6 +1,24 @@
 //! What is done with one statement of an older version: [`plan`] over a chain of mappings.
 
+mod assign;
+mod column;
+mod delete;
+mod error;
+mod gate;
+mod insert;
+mod layer;
+mod ordering;
+mod read;
+pub mod refusal;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod update;
+
 use std::sync::Arc;
+
+pub use error::translate_error;
+pub use gate::changes_facts;
 
 use crate::{rules::Mapping, sql::LexMode};
 
@@ -37,18 +55,18 @@ pub struct Rewrite {
     pub params: Vec<u16>,
     /// How many placeholders the client's text has.
     pub client_params: u16,
-    /// For each column of the first result set that is one of the version's own columns: where it belongs.
-    /// Shorter than the result, or empty, where nothing is known.
-    pub columns: Vec<Option<ResultColumn>>,
+    /// Changed tables whose columns may stand in the result.
+    pub tables: Vec<ResultTable>,
 }
 
-/// What a column definition must say.
+/// A changed table of the FROM clause. In a column definition whose `table` is `alias`, the original table must
+/// read `org_table`; the servers give the original column in the version's own words already.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResultColumn {
+pub struct ResultTable {
+    /// The name that the statement gives it.
+    pub alias: String,
     /// The older version's table.
     pub org_table: String,
-    /// The older version's column.
-    pub org_name: String,
 }
 
 /// An error in the server's own form.
@@ -78,18 +96,29 @@ impl Refusal {
     }
 }
 
-/// Decides what is done with one statement. `chain` leads from the client's version to the physical one, oldest first.
-pub fn plan(_text: &[u8], _chain: &[Arc<Mapping>], _facts: &Facts) -> Plan {
-    Plan::Forward
+/// Decides what is done with one statement. `chain` leads from the client's version to the physical one, oldest first;
+/// the statement goes through its steps one after the other.
+pub fn plan(text: &[u8], chain: &[Arc<Mapping>], facts: &Facts) -> Plan {
+    let mut planned: Option<Rewrite> = None;
+    for mapping in chain {
+        let now = planned.as_ref().map_or(text, |rewrite| rewrite.text.as_slice());
+        match layer::plan(now, mapping, facts, planned.is_some()) {
+            Plan::Forward => {}
+            Plan::Rewrite(next) => planned = Some(compose(planned, next)),
+            stop => return stop,
+        }
+    }
+    planned.map_or(Plan::Forward, Plan::Rewrite)
 }
 
-/// Whether a statement may change [`Facts`] (SET, USE, CALL, EXECUTE, versioned comments), so that the session
-/// has to ask the backend again before the next plan.
-pub fn changes_facts(_text: &[u8]) -> bool {
-    true
-}
-
-/// A server's error in the version's own words: physical table, column and key names become the version's.
-pub fn translate_error(error: ServerError, _chain: &[Arc<Mapping>], _statement: &[u8]) -> ServerError {
-    error
+fn compose(before: Option<Rewrite>, next: Rewrite) -> Rewrite {
+    let Some(before) = before else { return next };
+    let params = next.params.iter().filter_map(|&middle| before.params.get(usize::from(middle)).copied()).collect();
+    let mut tables = before.tables;
+    for table in next.tables {
+        if !tables.iter().any(|known| known.alias == table.alias) {
+            tables.push(table);
+        }
+    }
+    Rewrite { text: next.text, params, client_params: before.client_params, tables }
 }

@@ -172,6 +172,36 @@ impl Template {
         Self { parts: vec![TemplatePart::Column(name.to_owned())] }
     }
 
+    /// A template without columns.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { parts: vec![TemplatePart::Text(text.into())] }
+    }
+
+    /// The template between two texts.
+    #[must_use]
+    pub fn wrapped(mut self, before: &str, after: &str) -> Self {
+        self.parts.insert(0, TemplatePart::Text(before.to_owned()));
+        self.parts.push(TemplatePart::Text(after.to_owned()));
+        self
+    }
+
+    /// The template with `more` behind it.
+    #[must_use]
+    pub fn then(mut self, more: Self) -> Self {
+        self.parts.extend(more.parts);
+        self
+    }
+
+    /// The template with another one in place of every column.
+    #[must_use]
+    pub fn substituted(&self, mut put: impl FnMut(&str) -> Self) -> Self {
+        let parts = self.parts.iter().flat_map(|part| match part {
+            TemplatePart::Text(_) => vec![part.clone()],
+            TemplatePart::Column(name) => put(name).parts,
+        });
+        Self { parts: parts.collect() }
+    }
+
     /// The text, with every column replaced by what `put` gives for it.
     pub fn render(&self, mut put: impl FnMut(&str) -> String) -> String {
         self.parts

@@ -2,7 +2,11 @@
 //!
 //! `bifocal snapshot` writes [`Schema`] as JSON; the rules name those files. Nothing here talks to a server.
 
+mod create;
+
 use serde::{Deserialize, Serialize};
+
+pub use create::column_defaults;
 
 /// One database's schema, as one version of the app knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::{
     version::Chain,
 };
 use crate::{
-    rewrite::{Facts, ResultColumn, ServerError},
+    rewrite::{Facts, ResultTable, ServerError},
     wire::{
         Answer, ColumnDefinition, EofPacket, ErrPacket, Extent, HEADER_LEN, Header, Malformed, PrepareOk, StatementId,
         StatusFlags, put_payload,
@@ -55,7 +55,7 @@ pub(super) enum Origin {
 pub(super) struct Planned {
     pub chain: Chain,
     pub text: Arc<[u8]>,
-    pub columns: Arc<[Option<ResultColumn>]>,
+    pub tables: Arc<[ResultTable]>,
 }
 
 /// A statement that the backend is about to prepare.
@@ -207,9 +207,9 @@ impl Answering {
                     return self.prepared(io, extent, packet);
                 }
                 _ => {
-                    let Statement { chain, text, columns, .. } = &preparing.statement;
-                    let (chain, text, columns) = (chain.clone(), text.clone(), columns.clone());
-                    Planned { chain, text, columns }.replace(packet, payload, planner)?
+                    let Statement { chain, text, tables, .. } = &preparing.statement;
+                    let (chain, text, tables) = (chain.clone(), text.clone(), tables.clone());
+                    Planned { chain, text, tables }.replace(packet, payload, planner)?
                 }
             },
         };
@@ -325,10 +325,8 @@ impl Planned {
     /// What the client gets in place of a packet, if not the packet itself.
     fn replace(&self, packet: Packet, payload: &[u8], planner: &Planner) -> Result<Option<Vec<u8>>, Malformed> {
         match packet {
-            Packet::Column(index) => match self.columns.get(index) {
-                Some(Some(column)) => patched_column(payload, column).map(Some),
-                _ => Ok(None),
-            },
+            Packet::Column(_) if self.tables.is_empty() => Ok(None),
+            Packet::Column(_) => patched_column(payload, &self.tables),
             Packet::Err if !self.chain.is_empty() => {
                 let err = ErrPacket::decode(payload)?;
                 let error = ServerError {
@@ -356,15 +354,13 @@ impl FactsAnswer {
     }
 }
 
-fn patched_column(payload: &[u8], column: &ResultColumn) -> Result<Vec<u8>, Malformed> {
-    let definition = ColumnDefinition {
-        org_table: column.org_table.as_bytes(),
-        org_name: column.org_name.as_bytes(),
-        ..ColumnDefinition::decode(payload)?
-    };
+/// The definition with the version's own table, where it is a column of a changed one.
+fn patched_column(payload: &[u8], tables: &[ResultTable]) -> Result<Option<Vec<u8>>, Malformed> {
+    let definition = ColumnDefinition::decode(payload)?;
+    let Some(table) = tables.iter().find(|table| table.alias.as_bytes() == definition.table) else { return Ok(None) };
     let mut patched = Vec::with_capacity(payload.len() + 16);
-    definition.encode(&mut patched);
-    Ok(patched)
+    ColumnDefinition { org_table: table.org_table.as_bytes(), ..definition }.encode(&mut patched);
+    Ok(Some(patched))
 }
 
 fn definition(reorder: &Reorder, params: &[Vec<u8>], param: u16) -> Vec<u8> {

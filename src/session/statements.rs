@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::version::Chain;
 use crate::{
-    rewrite::{ResultColumn, Rewrite, ServerError},
+    rewrite::{ResultTable, Rewrite, ServerError},
     wire::{Execute, ParamType, StatementId},
 };
 
@@ -23,8 +23,8 @@ pub(super) struct Statement {
     pub chain: Chain,
     /// The client's text, for the translation of errors.
     pub text: Arc<[u8]>,
-    /// What the definitions of its result must say.
-    pub columns: Arc<[Option<ResultColumn>]>,
+    /// Changed tables whose columns may stand in its result.
+    pub tables: Arc<[ResultTable]>,
     /// Executing it may change what the session knows of the backend.
     pub changes_facts: bool,
     /// How the backend's placeholders are filled, where not one by one from the client's.
@@ -144,7 +144,7 @@ mod tests {
     use super::{Reorder, Rewrite, StatementId};
 
     fn reorder() -> Reorder {
-        let rewrite = Rewrite { text: Vec::new(), params: vec![1, 0, 1], client_params: 2, columns: Vec::new() };
+        let rewrite = Rewrite { text: Vec::new(), params: vec![1, 0, 1], client_params: 2, tables: Vec::new() };
         Reorder::of(&rewrite).expect("another order")
     }
 

@@ -15,7 +15,7 @@ use super::{
     version::{self, Chain, VersionName},
 };
 use crate::{
-    rewrite::{Facts, Plan, ResultColumn, ServerError},
+    rewrite::{Facts, Plan, ResultTable, ServerError},
     rules::Ruleset,
     sql::{LexMode, ServerKind},
     wire::{
@@ -239,14 +239,13 @@ impl Versioned {
         };
         let plan = (settings.planner.plan)(text, &chain, facts);
         self.is_stale |= (settings.planner.changes_facts)(text);
-        let planned = |columns: Vec<Option<ResultColumn>>| {
-            Origin::Planned(Planned { chain, text: text.into(), columns: columns.into() })
-        };
+        let planned =
+            |tables: Vec<ResultTable>| Origin::Planned(Planned { chain, text: text.into(), tables: tables.into() });
         Ok(match plan {
             Plan::Forward => Action::Forward(Answer::TextResult, planned(Vec::new())),
             Plan::Rewrite(rewrite) => {
                 let payload = bounded(prefixed(Command::Query, &rewrite.text))?;
-                Action::Replace(vec![payload], Answer::TextResult, planned(rewrite.columns))
+                Action::Replace(vec![payload], Answer::TextResult, planned(rewrite.tables))
             }
             Plan::Answer(error) => Action::Error(error),
             Plan::Refuse(refusal) => Action::Error(refusal.error()),
@@ -272,8 +271,8 @@ impl Versioned {
             Plan::Rewrite(rewrite) => {
                 let reorder = Reorder::of(&rewrite);
                 let payload = bounded(prefixed(Command::StmtPrepare, &rewrite.text))?;
-                let columns = rewrite.columns.into();
-                let statement = Statement { chain, text: text.into(), columns, changes_facts, reorder };
+                let tables = rewrite.tables.into();
+                let statement = Statement { chain, text: text.into(), tables, changes_facts, reorder };
                 Action::Replace(vec![payload], Answer::Prepare, Origin::Prepare(Preparing::new(statement)))
             }
             Plan::Answer(error) => Action::Error(error),
@@ -289,7 +288,7 @@ impl Versioned {
         let origin = Origin::Planned(Planned {
             chain: statement.chain.clone(),
             text: statement.text.clone(),
-            columns: statement.columns.clone(),
+            tables: statement.tables.clone(),
         });
         Ok(match &mut statement.reorder {
             None => Action::Forward(Answer::BinaryResult, origin),
@@ -397,7 +396,7 @@ fn forward(command: Command) -> Action {
 fn forward_prepare(chain: Chain, text: &[u8], changes_facts: bool) -> Action {
     // Errors of a physical version need no translation, so its texts are not kept.
     let text = if chain.is_empty() { [].into() } else { text.into() };
-    let statement = Statement { chain, text, columns: [].into(), changes_facts, reorder: None };
+    let statement = Statement { chain, text, tables: [].into(), changes_facts, reorder: None };
     Action::Forward(Answer::Prepare, Origin::Prepare(Preparing::new(statement)))
 }
 

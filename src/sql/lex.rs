@@ -104,6 +104,11 @@ pub struct LexError {
 
 /// Cuts `text` into tokens that tile it.
 pub fn lex(text: &[u8], mode: LexMode) -> Result<Vec<Token>, LexError> {
+    if mode.charset == Charset::MultiByte
+        && let Some(offset) = text.iter().position(|&byte| byte >= 0x80)
+    {
+        return Err(LexError { offset, reason: "text past ASCII in a multi-byte charset that is not UTF-8" });
+    }
     let mut cursor = Cursor { text, mode, at: 0, open_versioned: false };
     let mut tokens = Vec::with_capacity(text.len() / 4);
     while cursor.at < text.len() {
@@ -127,10 +132,6 @@ struct Cursor<'a> {
 impl Cursor<'_> {
     fn peek(&self, ahead: usize) -> u8 {
         self.text.get(self.at + ahead).copied().unwrap_or(0)
-    }
-
-    fn fail<T>(&self, offset: usize, reason: &'static str) -> Result<T, LexError> {
-        Err(LexError { offset, reason })
     }
 
     fn next_kind(&mut self, before: &[Token]) -> Result<TokenKind, LexError> {
@@ -171,7 +172,7 @@ impl Cursor<'_> {
                 self.skip_while(is_word);
                 Ok(TokenKind::Word)
             }
-            0 => self.fail(self.at, "a NUL byte outside a string"),
+            0 => fail(self.at, "a NUL byte outside a string"),
             _ => Ok(self.punct()),
         }
     }
@@ -201,7 +202,7 @@ impl Cursor<'_> {
         };
         if let Some(mark_len) = mark {
             if self.open_versioned {
-                return self.fail(start, "a versioned comment inside another");
+                return fail(start, "a versioned comment inside another");
             }
             let digits = (0..6).take_while(|&i| self.peek(mark_len + i).is_ascii_digit()).count();
             let digits = if digits >= 5 { digits } else { 0 };
@@ -231,7 +232,7 @@ impl Cursor<'_> {
             }
             self.at += 1;
         }
-        self.fail(start, "unterminated comment")
+        fail(start, "unterminated comment")
     }
 
     /// A versioned comment that the server skips may hold plain comments: both servers nest one level.
@@ -239,7 +240,7 @@ impl Cursor<'_> {
         self.at += 3;
         loop {
             if self.at + 1 >= self.text.len() {
-                return self.fail(start, "unterminated comment");
+                return fail(start, "unterminated comment");
             }
             match (self.text[self.at], self.text[self.at + 1]) {
                 (b'*', b'/') => {
@@ -270,13 +271,10 @@ impl Cursor<'_> {
                 self.at += 1;
                 return Ok(kind);
             }
-            if byte >= 0x80 && self.mode.charset == Charset::MultiByte {
-                return self.fail(start, "a quoted text past ASCII in a multi-byte charset that is not UTF-8");
-            }
             self.at += if byte == b'\\' && escapes { 2 } else { 1 };
         }
         self.at = self.text.len();
-        self.fail(start, "unterminated quoted text")
+        fail(start, "unterminated quoted text")
     }
 
     fn variable(&mut self) -> Result<TokenKind, LexError> {
@@ -358,10 +356,115 @@ fn follows_name(text: &[u8], before: &[Token]) -> bool {
         if text[dot.span.clone()] == *b"." && is_name(name))
 }
 
+fn fail<T>(offset: usize, reason: &'static str) -> Result<T, LexError> {
+    Err(LexError { offset, reason })
+}
+
 fn is_name(token: &Token) -> bool {
     matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
 }
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn maria() -> LexMode {
+        LexMode::of_server(ServerKind::MariaDb, 101_118)
+    }
+
+    fn mysql() -> LexMode {
+        LexMode::of_server(ServerKind::MySql, 90_704)
+    }
+
+    fn shown(text: &str, mode: LexMode) -> Vec<(TokenKind, String)> {
+        lex(text.as_bytes(), mode)
+            .unwrap()
+            .into_iter()
+            .filter(|token| token.kind != TokenKind::White)
+            .map(|token| (token.kind, text[token.span].to_owned()))
+            .collect()
+    }
+
+    fn words(text: &str, mode: LexMode) -> Vec<String> {
+        shown(text, mode).into_iter().filter(|(kind, _)| *kind == TokenKind::Word).map(|(_, text)| text).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_tile_any_text(text in proptest::collection::vec(any::<u8>(), 0..60), maria_db: bool, ansi: bool) {
+            let mode = LexMode { ansi_quotes: ansi, ..if maria_db { maria() } else { mysql() } };
+            if let Ok(tokens) = lex(&text, mode) {
+                let mut at = 0;
+                for token in tokens {
+                    prop_assert_eq!(token.span.start, at);
+                    prop_assert!(token.span.end > at);
+                    at = token.span.end;
+                }
+                prop_assert_eq!(at, text.len());
+            }
+        }
+
+        #[test]
+        fn tokens_tile_sql_like_text(text in "[a-z0-9'\"`@#/*!+. ;\\\\?=<>-]{0,40}") {
+            if let Ok(tokens) = lex(text.as_bytes(), mysql()) {
+                prop_assert_eq!(tokens.iter().map(|token| token.span.len()).sum::<usize>(), text.len());
+            }
+        }
+    }
+
+    #[test]
+    fn versioned_comments_are_text_where_the_server_reads_them() {
+        assert_eq!(words("a /*!50000 b */ c", mysql()), ["a", "b", "c"]);
+        assert_eq!(words("a /*!50000 b */ c", maria()), ["a", "b", "c"]);
+        assert_eq!(words("a /*!80000 b */ c", mysql()), ["a", "b", "c"]);
+        assert_eq!(words("a /*!80000 b */ c", maria()), ["a", "c"], "80000 names a MySQL version");
+        assert_eq!(words("a /*!100100 b */ c", maria()), ["a", "b", "c"]);
+        assert_eq!(words("a /*!99999 b /* x */ y */ c", mysql()), ["a", "c"]);
+        assert_eq!(words("a /*M! b */ c", maria()), ["a", "b", "c"]);
+        assert_eq!(words("a /*M! b */ c", mysql()), ["a", "c"]);
+        assert_eq!(words("a /*! b */ c", maria()), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn quotes_and_backslashes_follow_the_mode() {
+        let backslash = LexMode { no_backslash_escapes: true, ..mysql() };
+        assert_eq!(shown(r"'a\' b'", mysql()), [(TokenKind::String, r"'a\' b'".to_owned())]);
+        assert_eq!(shown(r"'a\' b", backslash)[1], (TokenKind::Word, "b".to_owned()));
+        let ansi = LexMode { ansi_quotes: true, ..mysql() };
+        assert_eq!(shown("\"a\"\"b\"", ansi), [(TokenKind::QuotedName, "\"a\"\"b\"".to_owned())]);
+        assert_eq!(shown("\"a\"", mysql()), [(TokenKind::String, "\"a\"".to_owned())]);
+        assert_eq!(shown("'it''s'", mysql()).len(), 1);
+        assert!(lex(b"'open", mysql()).is_err());
+    }
+
+    #[test]
+    fn numbers_and_names_share_digits() {
+        assert_eq!(words("t.1st + 1st + a.e1", mysql()), ["t", "1st", "1st", "a", "e1"]);
+        for number in ["1", "1.5", ".5", "1e5", "1.e-3", "0x1F", "0b01", "x'41'", "b'01'"] {
+            assert_eq!(shown(number, mysql()), [(TokenKind::Number, number.to_owned())], "{number}");
+        }
+        assert_eq!(words("0b2 0xg 1e5x", mysql()), ["0b2", "0xg", "1e5x"]);
+    }
+
+    #[test]
+    fn dashes_and_variables() {
+        assert_eq!(words("a -- b\n c", mysql()), ["a", "c"]);
+        assert_eq!(words("a--b", mysql()), ["a", "b"]);
+        assert_eq!(words("a # b", mysql()), ["a"]);
+        let variable = shown("@@session.`x y`, @'a b', @c", mysql());
+        assert_eq!(variable.iter().filter(|(kind, _)| *kind == TokenKind::Variable).count(), 3);
+    }
+
+    #[test]
+    fn multi_byte_charsets_refuse_what_could_hide_a_quote() {
+        let gbk = LexMode { charset: Charset::MultiByte, ..mysql() };
+        assert!(lex(b"'\xbf\x5c'", gbk).is_err());
+        assert!(lex(b"'plain'", gbk).is_ok());
+    }
 }

@@ -1,5 +1,12 @@
 //! Statement text as byte spans: lexing, parsing, scopes, edits.
 
+mod edit;
 mod lex;
+mod parse;
+pub mod scope;
+mod text;
 
+pub use edit::{Edited, Edits, Piece};
 pub use lex::{Charset, LexError, LexMode, ServerKind, Token, TokenKind, lex};
+pub use parse::{Lock, ParseError, Parsed, parse};
+pub use text::Text;

@@ -1,0 +1,356 @@
+//! What an assignment to an older column writes: the kept column, the newer columns, or both.
+//!
+//! Assignments run left to right on both servers (UPDATE of one table, ON DUPLICATE KEY UPDATE), so a kept column
+//! is written first and the forward expressions read it: the value is computed once and has the older column's type.
+
+use super::{
+    column::{fill, qualify, read, same, tag_raises},
+    refusal::{self, Stop},
+    statement::{Resolution, Statement, Target, quote},
+};
+use crate::{
+    rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise, raise_as},
+    schema::Column,
+    sql::{Piece, TokenKind},
+};
+
+/// Where an assignment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// UPDATE of one table.
+    Update,
+    /// UPDATE of several tables: no order of evaluation is promised.
+    MultiUpdate,
+    /// ON DUPLICATE KEY UPDATE.
+    Duplicate,
+}
+
+/// One assignment of the client's.
+#[derive(Debug)]
+pub struct Assignment {
+    /// The older column.
+    pub column: String,
+    /// The value's tokens.
+    pub value: std::ops::Range<usize>,
+}
+
+/// The assignments, as pieces without commas, that stand for the client's one.
+pub fn translate(
+    statement: &Statement<'_>,
+    target: &Target<'_>,
+    assignment: &Assignment,
+    place: Place,
+) -> Result<Vec<Vec<Piece>>, Stop> {
+    let schema = statement.mapping.schema.table(&target.table.name);
+    let column = schema.and_then(|table| table.column(&assignment.column));
+    let (Some(column), Some(mapped)) = (column, target.table.column(&assignment.column)) else {
+        return Err(refusal::unknown_column(&assignment.column, "field list"));
+    };
+    let value = value_pieces(statement, column, assignment.value.clone());
+    let left = |name: &str| if place == Place::Duplicate { quote(name) } else { qualify(target, name) };
+    match &mapped.source {
+        ColumnSource::Direct(newer) => {
+            let value = if is_default(statement, &assignment.value) && !same_default(statement, target, column, newer) {
+                vec![Piece::text(default_of(column).ok_or_else(|| refusal::no_default(&column.name))?)]
+            } else {
+                vec![Piece::Source(statement.text.bytes_of(assignment.value.clone()))]
+            };
+            Ok(vec![assign(&left(newer), value)])
+        }
+        ColumnSource::Discarded(_) => Ok(Vec::new()),
+        ColumnSource::Computed { group, .. } => {
+            let group = &target.table.groups[*group];
+            refuse_null(statement, column, &assignment.value)?;
+            let once = needs_one_evaluation(statement, target, group, assignment);
+            let write = Write { statement, target, group, column, value, left: &left };
+            match group.lossiness {
+                Lossiness::Keep if once && place == Place::MultiUpdate => {
+                    Err(refusal::VOLATILE
+                        .because(format!("the value for {} in an UPDATE of several tables", column.name)))
+                }
+                Lossiness::Keep if once => Ok(write.through_kept()),
+                Lossiness::Keep => Ok(write.beside_kept()),
+                Lossiness::Bijective | Lossiness::Discard if once && !may_repeat(statement, group, assignment) => {
+                    Err(refusal::VOLATILE.because(format!("the value for {}", column.name)))
+                }
+                Lossiness::Bijective => Ok(write.forward_only(false)),
+                Lossiness::Discard => Ok(write.forward_only(true)),
+            }
+        }
+    }
+}
+
+/// A value that reads its own group may be written several times as long as nothing in it changes by itself, and
+/// only one newer column is written: the second one would read what the first left.
+fn may_repeat(statement: &Statement<'_>, group: &Group, assignment: &Assignment) -> bool {
+    group.writes.len() == 1 && !statement.is_volatile(assignment.value.clone())
+}
+
+struct Write<'s, 'a, L: Fn(&str) -> String> {
+    statement: &'s Statement<'a>,
+    target: &'s Target<'a>,
+    group: &'s Group,
+    column: &'s Column,
+    value: Vec<Piece>,
+    left: &'s L,
+}
+
+impl<L: Fn(&str) -> String> Write<'_, '_, L> {
+    /// The value is stored first, and everything else reads it from there.
+    fn through_kept(&self) -> Vec<Vec<Piece>> {
+        let mut assignments = Vec::new();
+        for other in self.others() {
+            assignments.push(assign(&(self.left)(&self.kept(other)), vec![Piece::text(read(self.target, other))]));
+        }
+        let kept = self.kept(&self.column.name);
+        assignments.push(assign(&(self.left)(&kept), self.not_null(self.value.clone())));
+        let unchanged: Vec<String> = self
+            .group
+            .columns
+            .iter()
+            .zip(&self.group.backward)
+            .filter_map(|(name, backward)| {
+                let column = self.older(name)?;
+                let kept = qualify(self.target, &self.kept(name));
+                let backward = backward.render(|newer| qualify(self.target, newer));
+                Some(text_of(same(vec![Piece::text(kept)], &backward, column)))
+            })
+            .collect();
+        for write in &self.group.writes {
+            let forward = write.forward.render(|name| qualify(self.target, &self.kept(name)));
+            let forward = self.tagged(&forward);
+            let newer = qualify(self.target, &write.column);
+            let value = format!("IF({}, {newer}, {forward})", unchanged.join(" AND "));
+            assignments.push(assign(&(self.left)(&write.column), vec![Piece::text(value)]));
+        }
+        assignments
+    }
+
+    /// The value is written several times; where it equals what the older version reads, nothing changes at all.
+    fn beside_kept(&self) -> Vec<Vec<Piece>> {
+        let unchanged = self.unchanged(&read(self.target, &self.column.name));
+        let unless = |old: String, new: Vec<Piece>| {
+            let mut pieces = vec![Piece::text("IF(")];
+            pieces.extend(unchanged.clone());
+            pieces.push(Piece::text(format!(", {old}, ")));
+            pieces.extend(new);
+            pieces.push(Piece::text(")"));
+            pieces
+        };
+        let mut assignments = Vec::new();
+        for other in self.others() {
+            let kept = self.kept(other);
+            let value = unless(qualify(self.target, &kept), vec![Piece::text(read(self.target, other))]);
+            assignments.push(assign(&(self.left)(&kept), value));
+        }
+        let kept = self.kept(&self.column.name);
+        let value = self.not_null(self.value.clone());
+        // IF() over a FLOAT column and a text would print the float with six digits.
+        let value = match family(self.column) {
+            Family::Float => value,
+            _ => unless(qualify(self.target, &kept), value),
+        };
+        assignments.push(assign(&(self.left)(&kept), value));
+        for write in &self.group.writes {
+            let forward = self.forward(&write.forward, |name| {
+                if name.eq_ignore_ascii_case(&self.column.name) {
+                    fill(|hole| cast(hole, self.column), &self.parenthesised())
+                } else {
+                    vec![Piece::text(qualify(self.target, &self.kept(name)))]
+                }
+            });
+            let value = unless(qualify(self.target, &write.column), forward);
+            assignments.push(assign(&(self.left)(&write.column), value));
+        }
+        assignments
+    }
+
+    /// Nothing is kept: the newer columns get the forward expressions of the value.
+    fn forward_only(&self, guard: bool) -> Vec<Vec<Piece>> {
+        let checked = fill(|hole| self.tagged(&checked_cast(hole, self.column)), &self.parenthesised());
+        let mut assignments = Vec::new();
+        for write in &self.group.writes {
+            let mut value = self.forward(&write.forward, |name| {
+                if name.eq_ignore_ascii_case(&self.column.name) {
+                    checked.clone()
+                } else {
+                    vec![Piece::text(read(self.target, name))]
+                }
+            });
+            if guard {
+                let mut guarded = vec![Piece::text("IF(")];
+                guarded.extend(self.unchanged(&read(self.target, &self.column.name)));
+                guarded.push(Piece::text(format!(", {}, ", qualify(self.target, &write.column))));
+                guarded.extend(value);
+                guarded.push(Piece::text(")"));
+                value = guarded;
+            }
+            assignments.push(assign(&(self.left)(&write.column), value));
+        }
+        assignments
+    }
+
+    fn unchanged(&self, current: &str) -> Vec<Piece> {
+        same(fill(|hole| cast(hole, self.column), &self.parenthesised()), current, self.column)
+    }
+
+    fn forward(&self, template: &crate::rules::Template, put: impl Fn(&str) -> Vec<Piece>) -> Vec<Piece> {
+        splice(template, put).into_iter().map(|piece| self.tagged_piece(piece)).collect()
+    }
+
+    fn tagged_piece(&self, piece: Piece) -> Piece {
+        match piece {
+            Piece::Text(text) => Piece::Text(self.tagged(&text)),
+            source @ Piece::Source(_) => source,
+        }
+    }
+
+    fn tagged(&self, text: &str) -> String {
+        tag_raises(self.statement, self.target.table, &self.column.name, text)
+    }
+
+    fn parenthesised(&self) -> Vec<Piece> {
+        parenthesise(&self.value)
+    }
+
+    fn others(&self) -> impl Iterator<Item = &str> {
+        self.group.columns.iter().map(String::as_str).filter(|name| !name.eq_ignore_ascii_case(&self.column.name))
+    }
+
+    fn kept(&self, name: &str) -> String {
+        kept_of(self.group, name)
+    }
+
+    fn older(&self, name: &str) -> Option<&Column> {
+        self.statement.mapping.schema.table(&self.target.table.name)?.column(name)
+    }
+
+    fn not_null(&self, value: Vec<Piece>) -> Vec<Piece> {
+        not_null(self.statement, self.target, self.column, value)
+    }
+}
+
+/// A template with pieces in place of its columns.
+pub fn splice(template: &crate::rules::Template, put: impl Fn(&str) -> Vec<Piece>) -> Vec<Piece> {
+    template
+        .parts
+        .iter()
+        .flat_map(|part| match part {
+            crate::rules::TemplatePart::Text(text) => vec![Piece::text(text)],
+            crate::rules::TemplatePart::Column(name) => put(name),
+        })
+        .collect()
+}
+
+/// The kept column of an older one.
+pub fn kept_of(group: &Group, name: &str) -> String {
+    let kept = group.kept.iter().find(|kept| kept.column.eq_ignore_ascii_case(name));
+    kept.map_or_else(|| name.to_owned(), |kept| kept.physical.clone())
+}
+
+/// A kept column takes NULL, the older column may not: an expression that could be NULL raises the error.
+pub fn not_null(statement: &Statement<'_>, target: &Target<'_>, column: &Column, value: Vec<Piece>) -> Vec<Piece> {
+    if column.nullable || is_constant(statement, &value) {
+        return value;
+    }
+    let raised = raise_as(raise::NULL_NOT_ALLOWED, column);
+    let raised = tag_raises(statement, target.table, &column.name, &raised);
+    let mut pieces = vec![Piece::text("COALESCE(")];
+    pieces.extend(value);
+    pieces.push(Piece::text(format!(", {raised})")));
+    pieces
+}
+
+fn is_constant(statement: &Statement<'_>, value: &[Piece]) -> bool {
+    match value {
+        [Piece::Source(range)] => {
+            let index = statement.text.at(range.start);
+            statement.text.span(index).end == range.end
+                && matches!(statement.text.kind(index), Some(TokenKind::String | TokenKind::Number))
+        }
+        [Piece::Text(text)] => !text.eq_ignore_ascii_case("NULL"),
+        _ => false,
+    }
+}
+
+/// NULL for a column that does not take it is the server's own error, where the mode is strict.
+pub fn refuse_null(statement: &Statement<'_>, column: &Column, value: &std::ops::Range<usize>) -> Result<(), Stop> {
+    if column.nullable || value.len() != 1 || !statement.text.is_word(value.start, "NULL") {
+        return Ok(());
+    }
+    if statement.facts.strict {
+        return Err(refusal::cannot_be_null(&column.name));
+    }
+    Err(refusal::DEFAULTS.because(format!("NULL for {} in a mode that is not strict", column.name)))
+}
+
+/// The value's pieces: the client's own text, or the older column's default for the word DEFAULT.
+pub fn value_pieces(statement: &Statement<'_>, column: &Column, value: std::ops::Range<usize>) -> Vec<Piece> {
+    if is_default(statement, &value)
+        && let Some(default) = default_of(column)
+    {
+        return vec![Piece::text(default)];
+    }
+    vec![Piece::Source(statement.text.bytes_of(value))]
+}
+
+/// Whether a value is the word DEFAULT.
+pub fn is_default(statement: &Statement<'_>, value: &std::ops::Range<usize>) -> bool {
+    value.len() == 1 && statement.text.is_word(value.start, "DEFAULT")
+}
+
+/// What an older column holds where nothing is given.
+pub fn default_of(column: &Column) -> Option<String> {
+    column.default.clone().or_else(|| column.nullable.then(|| "NULL".to_owned()))
+}
+
+/// Whether the newer column has the same default by itself.
+pub fn same_default(statement: &Statement<'_>, target: &Target<'_>, column: &Column, newer: &str) -> bool {
+    let physical = statement.mapping.physical.table(&target.table.physical);
+    physical.and_then(|table| table.column(newer)).is_some_and(|newer| default_of(newer) == default_of(column))
+}
+
+/// A value in parentheses, so that it can stand anywhere.
+pub fn parenthesise(value: &[Piece]) -> Vec<Piece> {
+    let mut pieces = vec![Piece::text("(")];
+    pieces.extend_from_slice(value);
+    pieces.push(Piece::text(")"));
+    pieces
+}
+
+fn needs_one_evaluation(
+    statement: &Statement<'_>,
+    target: &Target<'_>,
+    group: &Group,
+    assignment: &Assignment,
+) -> bool {
+    let bytes = statement.text.bytes_of(assignment.value.clone());
+    let reads_group = statement.blocks.columns.iter().any(|reference| {
+        let Some(last) = reference.parts.last() else { return false };
+        bytes.contains(&last.span.start)
+            && group.columns.iter().any(|column| last.is(column))
+            && match statement.resolve(reference) {
+                Resolution::Column(index) | Resolution::Unsure(index) => {
+                    statement.targets.get(&index).is_some_and(|other| other.table.name == target.table.name)
+                }
+                Resolution::Nothing => false,
+            }
+    });
+    reads_group || statement.is_volatile(assignment.value.clone()) || statement.has_subquery(assignment.value.clone())
+}
+
+fn assign(left: &str, value: Vec<Piece>) -> Vec<Piece> {
+    let mut pieces = vec![Piece::text(format!("{left} = "))];
+    pieces.extend(value);
+    pieces
+}
+
+fn text_of(pieces: Vec<Piece>) -> String {
+    pieces
+        .into_iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Source(_) => String::new(),
+        })
+        .collect()
+}

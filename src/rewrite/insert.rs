@@ -1,0 +1,562 @@
+//! INSERT and REPLACE into a changed table.
+
+use std::ops::Range;
+
+use super::{
+    assign::{
+        Assignment, Place, default_of, is_default, kept_of, not_null, parenthesise, refuse_null, same_default, splice,
+        translate, value_pieces,
+    },
+    column::{edit_references, fill, tag_raises},
+    read::{replace_relations, trim_lock_lists},
+    refusal::{self, Stop},
+    statement::{Statement, Target, quote},
+    update::assignments,
+};
+use crate::{
+    rules::{ColumnSource, Lossiness, TableMapping, checked_cast, raise_as},
+    schema::Column,
+    sql::{
+        Piece,
+        scope::{Name, Relation},
+    },
+};
+
+/// Where the parts of an INSERT stand, as token ranges.
+#[derive(Debug)]
+struct Shape {
+    table: Range<usize>,
+    /// The column list with its parentheses; empty where there is none.
+    list: Range<usize>,
+    body: Body,
+    duplicate: Option<Range<usize>>,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// Each row's tokens between the parentheses.
+    Rows(Vec<Range<usize>>),
+    /// SET's assignments.
+    Set(Range<usize>),
+    /// A query.
+    Query(Range<usize>),
+}
+
+/// Plans an INSERT or REPLACE; `table` is the name behind INTO.
+pub fn rewrite(statement: &mut Statement<'_>, table: &[Name], row_alias: Option<Name>) -> Result<(), Stop> {
+    let relation = Relation { block: 0, name: table.to_vec(), alias: None, columns: None };
+    let mapped = statement.mapped(&relation)?;
+    if let Some(mapped) = mapped {
+        let target = Target { table: mapped, qualifier: mapped.physical.clone(), requalify: true };
+        add_target(statement, relation, target.clone());
+        if let Some(alias) = row_alias {
+            let relation = Relation { block: 0, name: table.to_vec(), alias: Some(alias.clone()), columns: None };
+            add_target(statement, relation, Target { qualifier: alias.text, ..target.clone() });
+        }
+        rewrite_target(statement, &target)?;
+    }
+    edit_references(statement)?;
+    replace_relations(statement)?;
+    trim_lock_lists(statement);
+    Ok(())
+}
+
+fn add_target<'a>(statement: &mut Statement<'a>, relation: Relation, target: Target<'a>) {
+    let from = relation.name.first().map(|name| name.span.start);
+    statement.blocks.other_relations.retain(|name| name.first().map(|name| name.span.start) != from);
+    statement.blocks.relations.push(relation);
+    statement.targets.insert(statement.blocks.relations.len() - 1, target);
+}
+
+fn rewrite_target(statement: &mut Statement<'_>, target: &Target<'_>) -> Result<(), Stop> {
+    let shape = shape(statement, target)?;
+    if statement.text.is_word(0, "REPLACE") && !target.table.added.is_empty() {
+        return Err(
+            refusal::REPLACE_ADDED.because(format!("{} has columns that REPLACE would empty", target.table.name))
+        );
+    }
+    let table = statement.text.bytes_of(shape.table.clone());
+    let last = statement.text.span(shape.table.end - 1);
+    if target.table.physical != target.table.name {
+        statement.edits.put(last, quote(&target.table.physical));
+    }
+    match &shape.body {
+        Body::Set(range) => rewrite_set(statement, target, range.clone())?,
+        Body::Rows(_) | Body::Query(_) => {
+            let listed = listed_columns(statement, target, &shape)?;
+            let layout = layout(statement, target, &listed)?;
+            let names = layout.iter().map(|cell| quote(&cell.physical)).collect::<Vec<_>>().join(", ");
+            let same_list = !shape.list.is_empty() && is_trivial(target.table, &listed, &layout);
+            if !same_list {
+                let list = format!("({names})");
+                if shape.list.is_empty() {
+                    statement.edits.insert(table.end, vec![Piece::text(format!(" {list}"))]);
+                } else {
+                    statement.edits.put(statement.text.bytes_of(shape.list.clone()), list);
+                }
+            }
+            match shape.body {
+                Body::Rows(rows) => rewrite_rows(statement, target, &listed, &layout, rows)?,
+                Body::Query(query) => rewrite_query(statement, target, &listed, &layout, query)?,
+                Body::Set(_) => {}
+            }
+        }
+    }
+    if let Some(duplicate) = shape.duplicate {
+        for (whole, assignment) in assignments(statement, duplicate)? {
+            put_assignment(statement, target, whole, &assignment, Place::Duplicate)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the translation of one assignment in its place.
+pub fn put_assignment(
+    statement: &mut Statement<'_>,
+    target: &Target<'_>,
+    whole: Range<usize>,
+    assignment: &Assignment,
+    place: Place,
+) -> Result<(), Stop> {
+    let mut translated = translate(statement, target, assignment, place)?;
+    if translated.is_empty() {
+        // A discarded column: the assignment has to be something, and this one changes nothing.
+        let direct = target.table.columns.iter().find_map(|column| match &column.source {
+            ColumnSource::Direct(newer) => Some(quote(newer)),
+            _ => None,
+        });
+        let same = direct.ok_or_else(|| refusal::COMPUTED_TARGET.because("nothing is left to assign"))?;
+        translated.push(vec![Piece::text(format!("{same} = {same}"))]);
+    }
+    let mut pieces = Vec::new();
+    for (index, one) in translated.into_iter().enumerate() {
+        if index > 0 {
+            pieces.push(Piece::text(", "));
+        }
+        pieces.extend(one);
+    }
+    statement.edits.replace(statement.text.bytes_of(whole), pieces);
+    Ok(())
+}
+
+fn shape(statement: &Statement<'_>, target: &Target<'_>) -> Result<Shape, Stop> {
+    let text = statement.text;
+    let unclear = || refusal::NOT_UNDERSTOOD.because("the parts of this INSERT are not certain");
+    let relation =
+        statement.blocks.relations.iter().rev().find(|relation| {
+            relation.block == 0 && relation.name.last().is_some_and(|name| name.is(&target.table.name))
+        });
+    let name = &relation.ok_or_else(unclear)?.name;
+    let (first, last) = (name.first().ok_or_else(unclear)?, name.last().ok_or_else(unclear)?);
+    let table = text.at(first.span.start)..text.at(last.span.start) + 1;
+    let mut next = table.end;
+    let mut list = next..next;
+    if text.is_punct(next, "(") && !text.is_any_word(next + 1, &["SELECT", "WITH"]) && !text.is_punct(next + 1, "(") {
+        let close = text.closing(next).ok_or_else(unclear)?;
+        list = next..close + 1;
+        next = close + 1;
+    }
+    let end = if text.is_punct(text.len() - 1, ";") { text.len() - 1 } else { text.len() };
+    let on = text.find_outside(next, end, |index| text.are_words(index, &["ON", "DUPLICATE", "KEY", "UPDATE"]));
+    if text.find_outside(next, end, |index| text.is_word(index, "RETURNING")).is_some() {
+        return Err(refusal::STATEMENT_KIND.because("RETURNING from a changed table"));
+    }
+    let duplicate = on.map(|on| on + 4..end);
+    let body_end = on.unwrap_or(end);
+    let body = if text.is_any_word(next, &["VALUES", "VALUE"]) {
+        Body::Rows(rows(statement, next + 1, body_end)?)
+    } else if text.is_word(next, "SET") {
+        let stop = text.find_outside(next, body_end, |index| text.is_word(index, "AS")).unwrap_or(body_end);
+        Body::Set(next + 1..stop)
+    } else if text.is_any_word(next, &["SELECT", "WITH"]) || text.is_punct(next, "(") {
+        Body::Query(next..body_end)
+    } else {
+        return Err(unclear());
+    };
+    Ok(Shape { table, list, body, duplicate })
+}
+
+fn rows(statement: &Statement<'_>, from: usize, end: usize) -> Result<Vec<Range<usize>>, Stop> {
+    let text = statement.text;
+    let unclear = || refusal::NOT_UNDERSTOOD.because("the rows of this INSERT are not certain");
+    let mut rows = Vec::new();
+    let mut next = from;
+    loop {
+        next += usize::from(text.is_word(next, "ROW"));
+        if !text.is_punct(next, "(") {
+            return Err(unclear());
+        }
+        let close = text.closing(next).ok_or_else(unclear)?;
+        rows.push(next + 1..close);
+        next = close + 1;
+        if !text.is_punct(next, ",") {
+            // What may follow is a row alias.
+            return if next == end || text.is_word(next, "AS") { Ok(rows) } else { Err(unclear()) };
+        }
+        next += 1;
+    }
+}
+
+/// The older columns that the statement gives values for, in order.
+fn listed_columns<'s>(statement: &Statement<'s>, target: &Target<'_>, shape: &Shape) -> Result<Vec<&'s Column>, Stop> {
+    let unclear = || refusal::NOT_UNDERSTOOD.because("the table's columns are not known");
+    let schema = statement.mapping.schema.table(&target.table.name).ok_or_else(unclear)?;
+    if shape.list.is_empty() {
+        return Ok(schema.columns.iter().filter(|column| !column.is_invisible()).collect());
+    }
+    if shape.list.len() == 2 {
+        return Ok(Vec::new());
+    }
+    let text = statement.text;
+    let mut listed: Vec<&Column> = Vec::new();
+    for piece in text.split_commas(shape.list.start + 1, shape.list.end - 1) {
+        let name = text.name(piece.end - 1).ok_or_else(unclear)?;
+        let column = schema.column(&name).ok_or_else(|| refusal::unknown_column(&name, "field list"))?;
+        if listed.iter().any(|other| other.name == column.name) {
+            return Err(Stop::Answer(super::ServerError {
+                number: 1110,
+                sqlstate: *b"42000",
+                message: format!("Column '{name}' specified twice"),
+            }));
+        }
+        listed.push(column);
+    }
+    Ok(listed)
+}
+
+/// One newer column of the rewritten list and where its value comes from.
+#[derive(Debug)]
+struct Cell<'m> {
+    physical: String,
+    value: CellValue<'m>,
+}
+
+#[derive(Debug)]
+enum CellValue<'m> {
+    /// The client's value at this place of the list.
+    Listed(usize),
+    /// The older column's default, which the list leaves out.
+    Default(String),
+    /// A group's forward expression.
+    Forward(usize, &'m crate::rules::Template),
+    /// An added column's value.
+    Added(&'m crate::rules::Template),
+}
+
+/// Listed and kept columns first, so that what is computed from them can read them, then what the groups write, then
+/// the added columns.
+fn layout<'m>(statement: &Statement<'_>, target: &Target<'m>, listed: &[&Column]) -> Result<Vec<Cell<'m>>, Stop> {
+    let table = target.table;
+    let mut cells = Vec::new();
+    for (at, column) in listed.iter().enumerate() {
+        match table.column(&column.name).map(|mapped| &mapped.source) {
+            Some(ColumnSource::Direct(newer)) => {
+                cells.push(Cell { physical: newer.clone(), value: CellValue::Listed(at) });
+            }
+            Some(ColumnSource::Computed { group, .. }) if !table.groups[*group].kept.is_empty() => {
+                let physical = kept_of(&table.groups[*group], &column.name);
+                cells.push(Cell { physical, value: CellValue::Listed(at) });
+            }
+            _ => {}
+        }
+    }
+    cells.extend(omitted(statement, target, listed)?);
+    for (at, group) in table.groups.iter().enumerate() {
+        for write in &group.writes {
+            cells.push(Cell { physical: write.column.clone(), value: CellValue::Forward(at, &write.forward) });
+        }
+    }
+    for added in &table.added {
+        if let Some(value) = &added.value {
+            cells.push(Cell { physical: added.column.clone(), value: CellValue::Added(value) });
+        }
+    }
+    Ok(cells)
+}
+
+/// Older columns that the list leaves out and whose default the newer table would not give by itself.
+fn omitted<'m>(statement: &Statement<'_>, target: &Target<'m>, listed: &[&Column]) -> Result<Vec<Cell<'m>>, Stop> {
+    let mut cells = Vec::new();
+    let schema = statement.mapping.schema.table(&target.table.name);
+    for column in schema.iter().flat_map(|table| &table.columns) {
+        if listed.iter().any(|other| other.name == column.name) {
+            continue;
+        }
+        let physical = match target.table.column(&column.name).map(|mapped| &mapped.source) {
+            Some(ColumnSource::Direct(newer)) if same_default(statement, target, column, newer) => continue,
+            Some(ColumnSource::Direct(_)) if column.is_auto_increment() || column.generated.is_some() => continue,
+            Some(ColumnSource::Direct(newer)) => newer.clone(),
+            Some(ColumnSource::Computed { group, .. }) => {
+                let group = &target.table.groups[*group];
+                if default_of(column).is_none() {
+                    return Err(missing_default(statement, column));
+                }
+                if group.kept.is_empty() {
+                    continue;
+                }
+                kept_of(group, &column.name)
+            }
+            _ => continue,
+        };
+        let default = default_of(column).ok_or_else(|| missing_default(statement, column))?;
+        cells.push(Cell { physical, value: CellValue::Default(default) });
+    }
+    Ok(cells)
+}
+
+fn missing_default(statement: &Statement<'_>, column: &Column) -> Stop {
+    if statement.facts.strict {
+        return refusal::no_default(&column.name);
+    }
+    refusal::DEFAULTS.because(format!("{} has no default and the mode is not strict", column.name))
+}
+
+/// Whether the client's own list, with names alone renamed, says the same.
+fn is_trivial(table: &TableMapping, listed: &[&Column], layout: &[Cell<'_>]) -> bool {
+    layout.len() == listed.len()
+        && layout.iter().zip(listed).all(|(cell, column)| {
+            matches!(table.column(&column.name).map(|c| &c.source),
+                Some(ColumnSource::Direct(newer)) if *newer == column.name && cell.physical == *newer)
+        })
+}
+
+fn rewrite_rows(
+    statement: &mut Statement<'_>,
+    target: &Target<'_>,
+    listed: &[&Column],
+    layout: &[Cell<'_>],
+    rows: Vec<Range<usize>>,
+) -> Result<(), Stop> {
+    for row in rows {
+        let values = statement.text.split_commas(row.start, row.end);
+        if values.is_empty() && (listed.is_empty() || layout.iter().all(|c| matches!(c.value, CellValue::Listed(_)))) {
+            if layout.iter().any(|cell| !matches!(cell.value, CellValue::Listed(_))) {
+                return Err(refusal::DEFAULTS.because("a row of defaults alone"));
+            }
+            continue;
+        }
+        if values.len() != listed.len() {
+            return Err(Stop::Answer(super::ServerError {
+                number: 1136,
+                sqlstate: *b"21S01",
+                message: "Column count doesn't match value count at row 1".to_owned(),
+            }));
+        }
+        let mut pieces = Vec::new();
+        for (index, cell) in layout.iter().enumerate() {
+            if index > 0 {
+                pieces.push(Piece::text(", "));
+            }
+            pieces.extend(cell_pieces(statement, target, listed, &values, cell)?);
+        }
+        let range = statement.text.bytes_of(row);
+        statement.edits.replace(range, pieces);
+    }
+    Ok(())
+}
+
+fn cell_pieces(
+    statement: &Statement<'_>,
+    target: &Target<'_>,
+    listed: &[&Column],
+    values: &[Range<usize>],
+    cell: &Cell<'_>,
+) -> Result<Vec<Piece>, Stop> {
+    match &cell.value {
+        CellValue::Default(default) => Ok(vec![Piece::text(default)]),
+        CellValue::Listed(at) => listed_value(statement, target, listed[*at], &values[*at], &cell.physical),
+        CellValue::Forward(group, template) => {
+            let group = &target.table.groups[*group];
+            if !group.kept.is_empty() {
+                let text = template.render(|name| quote(&kept_of(group, name)));
+                let column = group.columns.first().map_or("", String::as_str);
+                return Ok(vec![Piece::text(tag_raises(statement, target.table, column, &text))]);
+            }
+            forward_of_values(statement, target, group.lossiness, listed, values, template)
+        }
+        CellValue::Added(template) => Ok(splice(template, |name| added_input(target, listed, values, statement, name))),
+    }
+}
+
+/// A listed value that goes into a newer column as it is: a direct or a kept one.
+fn listed_value(
+    statement: &Statement<'_>,
+    target: &Target<'_>,
+    column: &Column,
+    value: &Range<usize>,
+    physical: &str,
+) -> Result<Vec<Piece>, Stop> {
+    let direct = matches!(target.table.column(&column.name).map(|c| &c.source), Some(ColumnSource::Direct(_)));
+    if is_default(statement, value) {
+        if direct && same_default(statement, target, column, physical) {
+            return Ok(vec![Piece::Source(statement.text.bytes_of(value.clone()))]);
+        }
+        let default = default_of(column).ok_or_else(|| missing_default(statement, column))?;
+        return Ok(vec![Piece::text(default)]);
+    }
+    let source = vec![Piece::Source(statement.text.bytes_of(value.clone()))];
+    if direct {
+        return Ok(source);
+    }
+    refuse_null(statement, column, value)?;
+    Ok(not_null(statement, target, column, source))
+}
+
+/// Nothing is kept: the forward expression gets the values themselves, checked against the older column's type.
+fn forward_of_values(
+    statement: &Statement<'_>,
+    target: &Target<'_>,
+    _lossiness: Lossiness,
+    listed: &[&Column],
+    values: &[Range<usize>],
+    template: &crate::rules::Template,
+) -> Result<Vec<Piece>, Stop> {
+    let schema = statement.mapping.schema.table(&target.table.name);
+    for name in template.columns() {
+        if let Some(at) = listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
+            refuse_null(statement, listed[at], &values[at])?;
+            if statement.is_volatile(values[at].clone()) {
+                return Err(refusal::VOLATILE.because(format!("the value for {name}")));
+            }
+        }
+    }
+    Ok(splice(template, |name| {
+        let Some(column) = schema.and_then(|table| table.column(name)) else { return vec![Piece::text("NULL")] };
+        let value = match listed.iter().position(|other| other.name == column.name) {
+            Some(at) => value_pieces(statement, column, values[at].clone()),
+            None => vec![Piece::text(default_of(column).unwrap_or_else(|| "NULL".to_owned()))],
+        };
+        fill(|hole| tag_raises(statement, target.table, name, &checked_cast(hole, column)), &parenthesise(&value))
+    })
+    .into_iter()
+    .map(|piece| match piece {
+        Piece::Text(text) => {
+            let column = template.columns().next().unwrap_or_default();
+            Piece::Text(tag_raises(statement, target.table, column, &text))
+        }
+        source @ Piece::Source(_) => source,
+    })
+    .collect())
+}
+
+/// What an added column's expression reads: a newer column that stands before it in the row, or the value itself.
+fn added_input(
+    target: &Target<'_>,
+    listed: &[&Column],
+    values: &[Range<usize>],
+    statement: &Statement<'_>,
+    name: &str,
+) -> Vec<Piece> {
+    match target.table.column(name).map(|column| &column.source) {
+        Some(ColumnSource::Direct(newer)) => vec![Piece::text(quote(newer))],
+        Some(ColumnSource::Computed { group, .. }) if !target.table.groups[*group].kept.is_empty() => {
+            vec![Piece::text(quote(&kept_of(&target.table.groups[*group], name)))]
+        }
+        _ => match listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
+            Some(at) => parenthesise(&value_pieces(statement, listed[at], values[at].clone())),
+            None => vec![Piece::text("NULL")],
+        },
+    }
+}
+
+fn rewrite_set(statement: &mut Statement<'_>, target: &Target<'_>, range: Range<usize>) -> Result<(), Stop> {
+    let unclear = || refusal::NOT_UNDERSTOOD.because("the table's columns are not known");
+    let schema = statement.mapping.schema.table(&target.table.name).ok_or_else(unclear)?;
+    let mut listed = Vec::new();
+    let mut values = Vec::new();
+    for (_, assignment) in assignments(statement, range.clone())? {
+        let column = schema
+            .column(&assignment.column)
+            .ok_or_else(|| refusal::unknown_column(&assignment.column, "field list"))?;
+        listed.push(column);
+        values.push(assignment.value);
+    }
+    let layout = layout(statement, target, &listed)?;
+    let mut pieces = Vec::new();
+    for (index, cell) in layout.iter().enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        pieces.push(Piece::text(format!("{comma}{} = ", quote(&cell.physical))));
+        pieces.extend(cell_pieces(statement, target, &listed, &values, cell)?);
+    }
+    statement.edits.replace(statement.text.bytes_of(range), pieces);
+    Ok(())
+}
+
+/// INSERT … SELECT: where columns are computed, the client's query becomes a CTE whose columns feed the expressions.
+fn rewrite_query(
+    statement: &mut Statement<'_>,
+    target: &Target<'_>,
+    listed: &[&Column],
+    layout: &[Cell<'_>],
+    query: Range<usize>,
+) -> Result<(), Stop> {
+    let plain =
+        layout.iter().enumerate().all(|(at, cell)| matches!(cell.value, CellValue::Listed(place) if place == at));
+    let guarded = listed.iter().any(|column| {
+        !column.nullable
+            && !matches!(target.table.column(&column.name).map(|c| &c.source), Some(ColumnSource::Direct(_)))
+    });
+    if plain && !guarded {
+        return Ok(());
+    }
+    if statement.is_volatile(query.clone()) {
+        return Err(refusal::VOLATILE.because("the query of an INSERT … SELECT with computed columns"));
+    }
+    if statement.text.is_punct(query.start, "(") {
+        return Err(refusal::NOT_UNDERSTOOD.because("a parenthesised query of an INSERT with computed columns"));
+    }
+    let cell_names: Vec<String> = (0..listed.len()).map(|at| format!("c{at}")).collect();
+    let columns = cell_names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
+    let mut items = Vec::new();
+    for cell in layout {
+        items.push(query_cell(statement, target, listed, cell));
+    }
+    let text = statement.text;
+    let bytes = text.bytes_of(query.clone());
+    let ordered = text.find_outside(query.start, query.end, |index| text.are_words(index, &["ORDER", "BY"])).is_some();
+    let limited = text.find_outside(query.start, query.end, |index| text.is_word(index, "LIMIT")).is_some();
+    // Without a LIMIT, a subquery's ORDER BY is dropped, and with it the order in which ids are given.
+    let limit = if ordered && !limited { " LIMIT 18446744073709551615" } else { "" };
+    statement.edits.insert(bytes.start, vec![Piece::text(format!("WITH `bifocal` ({columns}) AS ("))]);
+    let tail = format!("{limit}) SELECT {} FROM `bifocal`", items.join(", "));
+    statement.edits.insert(bytes.end, vec![Piece::text(tail)]);
+    Ok(())
+}
+
+fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column], cell: &Cell<'_>) -> String {
+    let schema = statement.mapping.schema.table(&target.table.name);
+    let input = |name: &str| match listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
+        Some(at) => format!("`bifocal`.`c{at}`"),
+        None => schema.and_then(|table| table.column(name)).and_then(default_of).unwrap_or_else(|| "NULL".to_owned()),
+    };
+    match &cell.value {
+        CellValue::Default(default) => default.clone(),
+        CellValue::Listed(at) => {
+            let column = listed[*at];
+            let direct = matches!(target.table.column(&column.name).map(|c| &c.source), Some(ColumnSource::Direct(_)));
+            let value = vec![Piece::text(input(&column.name))];
+            let pieces = if direct || column.nullable {
+                value
+            } else {
+                let raised = raise_as(crate::rules::raise::NULL_NOT_ALLOWED, column);
+                let raised = tag_raises(statement, target.table, &column.name, &raised);
+                vec![Piece::text(format!("COALESCE({}, {raised})", input(&column.name)))]
+            };
+            pieces
+                .into_iter()
+                .map(|piece| match piece {
+                    Piece::Text(text) => text,
+                    Piece::Source(_) => String::new(),
+                })
+                .collect()
+        }
+        CellValue::Forward(_, template) | CellValue::Added(template) => {
+            let column = template.columns().next().unwrap_or_default().to_owned();
+            let text = template.render(|name| match schema.and_then(|table| table.column(name)) {
+                Some(column) => tag_raises(statement, target.table, name, &checked_cast(&input(name), column)),
+                None => input(name),
+            });
+            tag_raises(statement, target.table, &column, &text)
+        }
+    }
+}

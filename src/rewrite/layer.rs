@@ -1,0 +1,141 @@
+//! One step of the chain: one statement over one mapping.
+
+use std::collections::BTreeMap;
+
+use sqlparser::ast::{FromTable, Insert, SetExpr, Statement as Ast, TableObject};
+
+use super::{
+    Facts, Plan, Rewrite, delete, gate, insert, ordering, read,
+    refusal::{self, Stop},
+    statement::Statement,
+    update,
+};
+use crate::{
+    rules::Mapping,
+    sql::{
+        Edits, Parsed, Text, parse,
+        scope::{collect, name, names},
+    },
+};
+
+/// Plans `text` over one mapping. `ours` says that an earlier step wrote it.
+pub fn plan(text: &[u8], mapping: &Mapping, facts: &Facts, ours: bool) -> Plan {
+    let tokens = match Text::new(text, facts.lex) {
+        Ok(tokens) => tokens,
+        Err(error) => return gate::unlexable(text, mapping, &error.to_string()),
+    };
+    match gate::look(&tokens, mapping, facts).and_then(|gate| match gate {
+        gate::Gate::Pass => Ok(None),
+        gate::Gate::Plan => plan_tokens(&tokens, mapping, facts),
+    }) {
+        Ok(None) => Plan::Forward,
+        Ok(Some(rewrite)) => Plan::Rewrite(rewrite),
+        // What an earlier step wrote names newer tables that its own version hides.
+        Err(Stop::Answer(error)) if !ours => Plan::Answer(error),
+        Err(Stop::Answer(error)) => Plan::Answer(error),
+        Err(Stop::Refuse(refusal)) => Plan::Refuse(refusal),
+    }
+}
+
+fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Option<Rewrite>, Stop> {
+    refuse_kinds(text)?;
+    let parsed = parse(text).map_err(|error| refusal::NOT_UNDERSTOOD.because(error.to_string()))?;
+    let mut statement = Statement {
+        text,
+        parsed: &parsed,
+        blocks: collect(&parsed.statement),
+        mapping,
+        facts,
+        edits: Edits::default(),
+        tables: Vec::new(),
+        targets: BTreeMap::new(),
+    };
+    ordering::order_by_number(&mut statement)?;
+    dispatch(&mut statement, &parsed)?;
+    statement.account_for_names()?;
+    if statement.edits.is_empty() {
+        return Ok(None);
+    }
+    let placeholders = statement.placeholders();
+    let client_params = u16::try_from(placeholders.len()).unwrap_or(u16::MAX);
+    let edited = statement.edits.apply(text.bytes, &placeholders);
+    Ok(Some(Rewrite { text: edited.text, params: edited.params, client_params, tables: statement.tables }))
+}
+
+/// Kinds of statement that are refused before parsing, each by its own code.
+fn refuse_kinds(text: &Text<'_>) -> Result<(), Stop> {
+    let word = |words: &[&str]| text.is_any_word(0, words);
+    if word(&["SHOW", "DESCRIBE", "DESC", "EXPLAIN", "ANALYZE", "HELP"]) {
+        return Err(refusal::INTROSPECTION.because("it would show the newer schema"));
+    }
+    if word(&["CREATE", "ALTER", "DROP", "RENAME"]) {
+        return Err(refusal::DDL.because("schema changes belong to the newest version's migration"));
+    }
+    let mapped = word(&["SELECT", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"]) || text.is_punct(0, "(");
+    if !mapped {
+        let kind = String::from_utf8_lossy(text.raw(0)).to_ascii_uppercase();
+        return Err(refusal::STATEMENT_KIND.because(format!("{kind} on a changed table")));
+    }
+    Ok(())
+}
+
+fn dispatch(statement: &mut Statement<'_>, parsed: &Parsed) -> Result<(), Stop> {
+    match &parsed.statement {
+        Ast::Query(query) => match query.body.as_ref() {
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                Err(refusal::STATEMENT_KIND.because("WITH before a write"))
+            }
+            _ => {
+                read::replace_relations(statement)?;
+                read::trim_lock_lists(statement);
+                Ok(())
+            }
+        },
+        Ast::Insert(insert) => rewrite_insert(statement, insert),
+        Ast::Update(_) => update::rewrite(statement),
+        Ast::Delete(delete) => {
+            let (listed, own) = match &delete.from {
+                FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from) => (&delete.tables, from),
+            };
+            let mut listed: Vec<_> = listed.iter().map(names).collect();
+            if delete.using.is_some() {
+                listed = own.iter().filter_map(|table| relation_names(&table.relation)).collect();
+                // These stand in a FROM list of the AST, but only name tables of the USING list.
+                for name in &listed {
+                    let at = name.first().map(|name| name.span.start);
+                    statement
+                        .blocks
+                        .relations
+                        .retain(|relation| relation.name.first().map(|name| name.span.start) != at);
+                }
+            }
+            statement.blocks.other_relations.retain(|name| !listed.contains(name));
+            delete::rewrite(statement, &listed)
+        }
+        _ => Err(refusal::STATEMENT_KIND.because("this kind of statement on a changed table")),
+    }
+}
+
+fn relation_names(factor: &sqlparser::ast::TableFactor) -> Option<Vec<crate::sql::scope::Name>> {
+    match factor {
+        sqlparser::ast::TableFactor::Table { name, .. } => Some(names(name)),
+        _ => None,
+    }
+}
+
+fn rewrite_insert(statement: &mut Statement<'_>, insert: &Insert) -> Result<(), Stop> {
+    let TableObject::TableName(table) = &insert.table else {
+        return Err(refusal::STATEMENT_KIND.because("INSERT into something that is no table"));
+    };
+    if insert.partitioned.is_some() || insert.table_alias.is_some() {
+        return Err(refusal::STATEMENT_KIND.because("INSERT with a partition list"));
+    }
+    let row_alias = match &insert.insert_alias {
+        Some(alias) if alias.col_aliases.is_some() => {
+            return Err(refusal::STATEMENT_KIND.because("column aliases of inserted rows"));
+        }
+        Some(alias) => alias.row_alias.0.last().and_then(|part| part.as_ident()).and_then(name),
+        None => None,
+    };
+    insert::rewrite(statement, &names(table), row_alias)
+}

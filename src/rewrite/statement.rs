@@ -1,0 +1,296 @@
+//! One statement under planning: its text, its names, what they stand for, and the edits so far.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Facts, ResultTable,
+    refusal::{self, Stop},
+};
+use crate::{
+    rules::{ColumnSource, Mapping, TableMapping},
+    sql::{
+        Edits, Parsed, Text, TokenKind,
+        scope::{Blocks, ColumnRef, Name, Relation},
+    },
+};
+
+/// A statement and what is known of it.
+pub struct Statement<'a> {
+    /// The tokens.
+    pub text: &'a Text<'a>,
+    /// The AST and the locking clauses.
+    pub parsed: &'a Parsed,
+    /// What it names.
+    pub blocks: Blocks,
+    /// The step that it is planned for.
+    pub mapping: &'a Mapping,
+    /// The session's facts.
+    pub facts: &'a Facts,
+    /// The edits so far.
+    pub edits: Edits,
+    /// Changed tables whose columns may stand in the result.
+    pub tables: Vec<ResultTable>,
+    /// Relations that are edited in place, not replaced by a derived table.
+    pub targets: BTreeMap<usize, Target<'a>>,
+}
+
+/// A changed table that is named directly, as the target of a write.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// Its mapping.
+    pub table: &'a TableMapping,
+    /// What qualifies its columns in the rewritten text, not yet quoted.
+    pub qualifier: String,
+    /// Whether the client's qualifiers have to become `qualifier`.
+    pub requalify: bool,
+}
+
+/// What a column reference stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// A column of this relation.
+    Column(usize),
+    /// No table in sight has such a column.
+    Nothing,
+    /// A table whose columns are not known may have it, and so may this relation further out.
+    Unsure(usize),
+}
+
+impl<'a> Statement<'a> {
+    /// The mapping of a relation, if it is a changed table of the mapped database.
+    pub fn mapped(&self, relation: &Relation) -> Result<Option<&'a TableMapping>, Stop> {
+        let Some(table) = relation.name.last() else { return Ok(None) };
+        if !self.in_database(&relation.name) {
+            return Ok(None);
+        }
+        let is_cte = relation.name.len() == 1 && self.is_cte(relation.block, table);
+        let mapped = self.mapping.table(&table.text);
+        match mapped {
+            Some(_) if is_cte => {
+                Err(refusal::SHADOWED.because(format!("the CTE {} has the name of a changed table", table.text)))
+            }
+            _ if is_cte => Ok(None),
+            Some(mapped) if mapped.name != table.text => {
+                Err(refusal::CASE.because(format!("{} is spelled {} in the schema", table.text, mapped.name)))
+            }
+            Some(mapped) => Ok(Some(mapped)),
+            None if self.mapping.hides(&table.text) => Err(refusal::no_such_table(&self.mapping.database, &table.text)),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a table of that (qualified) name is in the mapped database.
+    pub fn in_database(&self, name: &[Name]) -> bool {
+        match name {
+            [database, _] => database.is(&self.mapping.database),
+            [_] => self.facts.database.as_deref().is_some_and(|now| now.eq_ignore_ascii_case(&self.mapping.database)),
+            _ => false,
+        }
+    }
+
+    fn is_cte(&self, block: usize, table: &Name) -> bool {
+        self.outward(block).any(|block| self.blocks.blocks[block].ctes.iter().any(|cte| table.is(cte)))
+    }
+
+    /// The block and those around it, innermost first.
+    pub fn outward(&self, block: usize) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(Some(block), |&block| self.blocks.blocks[block].parent)
+    }
+
+    /// The columns that a relation has in the version's schema, if they are known.
+    pub fn columns_of(&self, relation: &Relation) -> Option<Vec<String>> {
+        if relation.columns.is_some() {
+            return relation.columns.clone();
+        }
+        let table = relation.name.last()?;
+        if !self.in_database(&relation.name) || self.is_cte(relation.block, table) {
+            return None;
+        }
+        let table = self.mapping.schema.table(&table.text)?;
+        Some(table.columns.iter().map(|column| column.name.clone()).collect())
+    }
+
+    /// Which relation a column reference belongs to, as the servers decide it: innermost block first.
+    pub fn resolve(&self, reference: &ColumnRef) -> Resolution {
+        let Some(column) = reference.parts.last() else { return Resolution::Nothing };
+        let mut unsure = false;
+        for block in self.outward(reference.block) {
+            for (index, relation) in self.blocks.relations.iter().enumerate() {
+                if relation.block != block {
+                    continue;
+                }
+                match reference.parts.as_slice() {
+                    [_] => match self.columns_of(relation) {
+                        Some(columns) if columns.iter().any(|name| column.is(name)) => {
+                            return if unsure { Resolution::Unsure(index) } else { Resolution::Column(index) };
+                        }
+                        Some(_) => {}
+                        None => unsure = true,
+                    },
+                    [.., qualifier, _] if relation.qualifier().is_some_and(|name| name.is(&qualifier.text)) => {
+                        return Resolution::Column(index);
+                    }
+                    _ => {}
+                }
+            }
+            // An alias of an inner select list may be meant, in its HAVING or ORDER BY.
+            unsure |=
+                reference.parts.len() == 1 && self.blocks.blocks[block].aliases.iter().any(|alias| column.is(alias));
+        }
+        Resolution::Nothing
+    }
+
+    /// Whether a word is mentioned as an identifier anywhere in the text.
+    pub fn mentions(&self, name: &str) -> bool {
+        (0..self.text.len()).any(|index| self.text.name(index).is_some_and(|word| word.eq_ignore_ascii_case(name)))
+    }
+
+    /// Takes `db.` off a qualified column of a changed table, since a derived table has no database.
+    pub fn strip_databases(&mut self) {
+        let mut qualified: Vec<Vec<Name>> =
+            self.blocks.columns.iter().map(|column| column.parts.clone()).filter(|parts| parts.len() == 3).collect();
+        for parts in self.blocks.blocks.iter().flat_map(|block| &block.qualified_stars) {
+            if let [database, table] = parts.as_slice() {
+                qualified.push(vec![database.clone(), table.clone(), table.clone()]);
+            }
+        }
+        for parts in qualified {
+            if parts[0].is(&self.mapping.database) && self.mapping.table(&parts[1].text).is_some() {
+                self.edits.put(parts[0].span.start..parts[1].span.start, "");
+            }
+        }
+    }
+
+    /// Every word that names a changed or hidden table must be one that the AST knows as an identifier, or it was
+    /// misread; and no reserved word may have been taken for a table's name or alias.
+    pub fn account_for_names(&self) -> Result<(), Stop> {
+        for index in 0..self.text.len() {
+            let Some(name) = self.text.name(index) else { continue };
+            if !is_interesting(self.mapping, &name) {
+                continue;
+            }
+            let known = self.blocks.identifiers.contains(&self.text.span(index).start)
+                || self.parsed.locks.iter().any(|lock| lock.of.contains(&index));
+            if !known {
+                return Err(refusal::NOT_UNDERSTOOD.because(format!("what {name} means here is not certain")));
+            }
+        }
+        for relation in &self.blocks.relations {
+            for name in relation.name.iter().chain(&relation.alias) {
+                if !name.quoted && RESERVED.iter().any(|word| name.is(word)) {
+                    return Err(refusal::NOT_UNDERSTOOD.because(format!("{} was read as a table", name.text)));
+                }
+            }
+        }
+        if let Some(name) = self.blocks.other_relations.iter().flatten().find(|name| {
+            is_interesting(self.mapping, &name.text)
+                && !self.blocks.relations.iter().any(|relation| relation.name.contains(name))
+        }) {
+            return Err(refusal::STATEMENT_KIND.because(format!("the place where {} stands is not mapped", name.text)));
+        }
+        Ok(())
+    }
+
+    /// Whether the tokens hold a call that gives another value each time.
+    pub fn is_volatile(&self, tokens: std::ops::Range<usize>) -> bool {
+        tokens.into_iter().any(|index| {
+            (self.text.is_any_word(index, &VOLATILE) && self.text.is_punct(index + 1, "("))
+                || self.text.is_punct(index, ":=")
+                || self.text.are_words(index, &["NEXT", "VALUE"])
+        })
+    }
+
+    /// Whether the tokens hold a subquery.
+    pub fn has_subquery(&self, tokens: std::ops::Range<usize>) -> bool {
+        tokens.into_iter().any(|index| self.text.is_any_word(index, &["SELECT", "TABLE"]))
+    }
+
+    /// Offsets of the placeholders.
+    pub fn placeholders(&self) -> Vec<usize> {
+        (0..self.text.len())
+            .filter(|&index| self.text.kind(index) == Some(TokenKind::Placeholder))
+            .map(|index| self.text.span(index).start)
+            .collect()
+    }
+}
+
+/// Whether a name is that of a table which changed, or which the older version does not know.
+pub fn is_interesting(mapping: &Mapping, name: &str) -> bool {
+    mapping.table(name).is_some() || mapping.hides(name)
+}
+
+/// An identifier in backticks, which both servers read in every mode.
+pub fn quote(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// Where a column of a changed table comes from.
+pub fn source<'m>(table: &'m TableMapping, column: &str) -> Option<&'m ColumnSource> {
+    table.column(column).map(|column| &column.source)
+}
+
+const VOLATILE: [&str; 17] = [
+    "RAND",
+    "UUID",
+    "UUID_SHORT",
+    "SYSDATE",
+    "SLEEP",
+    "NEXTVAL",
+    "LASTVAL",
+    "SETVAL",
+    "GET_LOCK",
+    "RELEASE_LOCK",
+    "LAST_INSERT_ID",
+    "BENCHMARK",
+    "RANDOM_BYTES",
+    "LOAD_FILE",
+    "UUID_V4",
+    "UUID_V7",
+    "SYS_GUID",
+];
+
+const RESERVED: [&str; 43] = [
+    "ALL",
+    "AND",
+    "AS",
+    "BETWEEN",
+    "BY",
+    "CROSS",
+    "DELAYED",
+    "DELETE",
+    "DISTINCT",
+    "FOR",
+    "FORCE",
+    "FROM",
+    "GROUP",
+    "HAVING",
+    "HIGH_PRIORITY",
+    "IGNORE",
+    "IN",
+    "INNER",
+    "INSERT",
+    "INTO",
+    "JOIN",
+    "LEFT",
+    "LIMIT",
+    "LOCK",
+    "LOW_PRIORITY",
+    "NATURAL",
+    "NOT",
+    "ON",
+    "OR",
+    "ORDER",
+    "OUTER",
+    "PARTITION",
+    "REPLACE",
+    "RIGHT",
+    "SELECT",
+    "SET",
+    "STRAIGHT_JOIN",
+    "TABLE",
+    "UNION",
+    "UPDATE",
+    "USE",
+    "USING",
+    "WHERE",
+];

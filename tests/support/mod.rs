@@ -1,0 +1,8 @@
+//! What the integration tests share: real servers, the real `bifocal` process, clients, case files.
+
+pub mod case;
+pub mod client;
+pub mod proxy;
+pub mod server;
+pub mod set;
+pub mod watched;
