@@ -200,7 +200,7 @@ impl Answering {
         let mut joined = Vec::new();
         let payload = extent.payload(io.backend.rest(), &mut joined);
         let packet = self.response.packet(payload)?;
-        let replaced = match &mut self.origin {
+        let in_place = match &mut self.origin {
             Origin::Facts(answer) => {
                 answer.take(packet, payload)?;
                 io.backend.skip(extent.wire_len, &mut io.out.to_client);
@@ -221,7 +221,7 @@ impl Answering {
                 }
             },
         };
-        match replaced {
+        match in_place {
             Some(payload) => self.put(io, extent, &payload),
             None => self.relay(io, extent),
         }

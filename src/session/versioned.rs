@@ -103,7 +103,7 @@ impl Versioned {
                 return Step::Wait;
             }
             let Some(extent) = Extent::find(io.client.rest()) else {
-                return self.too_long(io);
+                return Self::too_long(io);
             };
             self.adopt(settings);
             let mut joined = Vec::new();
@@ -171,8 +171,8 @@ impl Versioned {
             Command::Query => self.query(payload, settings),
             Command::StmtPrepare => self.prepare(payload, settings),
             Command::StmtExecute => self.execute(payload),
-            Command::StmtSendLongData => self.send_long_data(payload),
-            Command::StmtClose | Command::StmtReset => self.close_or_reset(command, payload),
+            Command::StmtSendLongData => Ok(self.send_long_data(payload)),
+            Command::StmtClose | Command::StmtReset => Ok(self.close_or_reset(command, payload)),
             Command::InitDb => self.init_db(payload),
             Command::FieldList => self.field_list(payload),
             Command::ChangeUser => relay::change_user(payload, self.capabilities, settings)
@@ -250,9 +250,9 @@ impl Versioned {
         if asks_for_rows(text) {
             return Ok(Action::Forward(Answer::TextResult, Origin::Warnings(self.diagnostics.clone())));
         }
-        let facts = match self.facts_for(text) {
+        let facts = match self.facts_for(Command::Query, text) {
             Ok(facts) => facts,
-            Err(action) => return Ok(action),
+            Err(action) => return Ok(*action),
         };
         let plan = (settings.planner.plan)(text, &chain, facts);
         self.is_stale |= (settings.planner.changes_facts)(text);
@@ -278,9 +278,9 @@ impl Versioned {
         if chain.is_empty() {
             return Ok(forward_prepare(chain, text, true));
         }
-        let facts = match self.facts_for(text) {
+        let facts = match self.facts_for(Command::StmtPrepare, text) {
             Ok(facts) => facts,
-            Err(action) => return Ok(action),
+            Err(action) => return Ok(*action),
         };
         let plan = (settings.planner.plan)(text, &chain, facts);
         let changes_facts = (settings.planner.changes_facts)(text);
@@ -318,20 +318,20 @@ impl Versioned {
         })
     }
 
-    fn send_long_data(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
+    fn send_long_data(&mut self, payload: &[u8]) -> Action {
         let named = Execute::decode_statement(payload).ok();
         let id = named.and_then(|named| self.statements.resolve(named));
         let reorder = id.and_then(|id| Some((id, self.statements.find(id)?.reorder.as_mut()?)));
-        Ok(match reorder {
+        match reorder {
             None => forward(Command::StmtSendLongData),
             Some((id, reorder)) => {
                 let payloads = reorder.send_long_data(payload, id);
                 if payloads.is_empty() { Action::Drop } else { Action::Replace(payloads, Answer::None, Origin::Plain) }
             }
-        })
+        }
     }
 
-    fn close_or_reset(&mut self, command: Command, payload: &[u8]) -> Result<Action, ServerError> {
+    fn close_or_reset(&mut self, command: Command, payload: &[u8]) -> Action {
         if let Ok(id) = Execute::decode_statement(payload) {
             if command == Command::StmtClose {
                 self.statements.remove(id);
@@ -339,7 +339,7 @@ impl Versioned {
                 reorder.reset();
             }
         }
-        Ok(forward(command))
+        forward(command)
     }
 
     fn init_db(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
@@ -380,26 +380,24 @@ impl Versioned {
     }
 
     /// What is known of the backend, for planning `text`; else what must be done first.
-    fn facts_for(&mut self, text: &[u8]) -> Result<&Facts, Action> {
+    fn facts_for(&mut self, command: Command, text: &[u8]) -> Result<&Facts, Box<Action>> {
         if let Some(payload) = self.facts_error.take() {
-            let Ok(ErrPacket { number, .. }) = ErrPacket::decode(&payload) else {
-                return Err(Action::Error(no_facts()));
+            let action = match ErrPacket::decode(&payload) {
+                Err(_) => Action::Error(no_facts()),
+                // Before an expired password is changed, the backend takes nothing but that.
+                Ok(err) if MUST_CHANGE_PASSWORD.contains(&err.number) => forward(command),
+                Ok(_) => Action::ErrorPayload(payload),
             };
-            // Before an expired password is changed, the backend takes nothing but that.
-            return Err(if MUST_CHANGE_PASSWORD.contains(&number) {
-                Action::Forward(Answer::TextResult, Origin::Plain)
-            } else {
-                Action::ErrorPayload(payload)
-            });
+            return Err(Box::new(action));
         }
         let is_usable = !self.is_stale || facts::reads_diagnostics(text);
         match &self.facts {
             Some(facts) if is_usable => Ok(facts),
-            _ => Err(Action::Ask),
+            _ => Err(Box::new(Action::Ask)),
         }
     }
 
-    fn too_long(&self, io: &mut Io<'_>) -> Step {
+    fn too_long(io: &mut Io<'_>) -> Step {
         // Headers of as many packets as the payload takes.
         let limit = MAX_PAYLOAD_LEN + HEADER_LEN * (MAX_PAYLOAD_LEN / MAX_PACKET_LEN + 1);
         if io.client.rest().len() <= limit {
