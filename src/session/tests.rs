@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{End, Outputs, Planner, Session, VersionName, facts, fixtures::ruleset};
 use crate::{
-    rewrite::{Facts, Plan, Refusal, ResultColumn, Rewrite, ServerError},
+    rewrite::{Facts, Plan, Refusal, ResultTable, Rewrite, ServerError},
     rules::Mapping,
     wire::{
         Capabilities, ColumnDefinition, EofPacket, ErrPacket, Execute, HandshakeResponse, Header, put_lenenc_bytes,
@@ -158,11 +158,11 @@ fn fake_plan(text: &[u8], chain: &[Arc<Mapping>], facts: &Facts) -> Plan {
             text: text.replace("users", "people").into_bytes(),
             params: params.to_vec(),
             client_params,
-            columns: vec![None, Some(ResultColumn { org_table: "users".to_owned(), org_name: "mail".to_owned() })],
+            tables: vec![ResultTable { alias: "u".to_owned(), org_table: "users".to_owned() }],
         })
     };
     match text.split(' ').next() {
-        Some("REFUSE") => Plan::Refuse(Refusal { code: "R000", reason: "no".to_owned() }),
+        Some("REFUSE") => Plan::Refuse(Refusal { code: "R107", reason: "no".to_owned() }),
         Some("ANSWER") => {
             let message = "Table 'shop.people' doesn't exist".to_owned();
             Plan::Answer(ServerError { number: 1146, sqlstate: *b"42S02", message })
@@ -210,11 +210,16 @@ fn result_set(flags: u32, column_count: u8, rows: &[&[u8]], status: u16) -> Vec<
     payloads
 }
 
+/// A definition of a column of `table`, which the statement calls `u`, or of no table.
 fn definition(table: &str, name: &str) -> Vec<u8> {
     let mut payload = Vec::new();
-    let names =
-        ColumnDefinition { org_table: table.as_bytes(), org_name: name.as_bytes(), ..ColumnDefinition::PARAMETER };
-    names.encode(&mut payload);
+    ColumnDefinition {
+        table: if table.is_empty() { b"" } else { b"u" },
+        org_table: table.as_bytes(),
+        org_name: name.as_bytes(),
+        ..ColumnDefinition::PARAMETER
+    }
+    .encode(&mut payload);
     payload
 }
 
