@@ -9,7 +9,7 @@ use super::{
     statement::{Resolution, Statement, Target, quote},
 };
 use crate::{
-    rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise, raise_as},
+    rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise},
     schema::Column,
     sql::{Piece, TokenKind},
 };
@@ -254,7 +254,7 @@ pub fn not_null(statement: &Statement<'_>, target: &Target<'_>, column: &Column,
     if column.nullable || is_constant(statement, &value) {
         return value;
     }
-    let raised = raise_as(raise::NULL_NOT_ALLOWED, column);
+    let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
     let raised = tag_raises(statement, target.table, &column.name, &raised);
     let mut pieces = vec![Piece::text("COALESCE(")];
     pieces.extend(value);
@@ -309,7 +309,7 @@ pub fn default_or_raise(statement: &Statement<'_>, target: &Target<'_>, column: 
     if !statement.facts.strict {
         return Err(refusal::DEFAULTS.because(format!("{} has no default and the mode is not strict", column.name)));
     }
-    Ok(tag_raises(statement, target.table, &column.name, &raise_as(raise::NO_DEFAULT, column)))
+    Ok(tag_raises(statement, target.table, &column.name, &cast(&raise::raise(raise::NO_DEFAULT), column)))
 }
 
 /// What an older column holds where nothing is given.

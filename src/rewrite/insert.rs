@@ -14,7 +14,7 @@ use super::{
     update::assignments,
 };
 use crate::{
-    rules::{ColumnSource, Lossiness, TableMapping, checked_cast, raise_as},
+    rules::{ColumnSource, Lossiness, TableMapping, cast, checked_cast, raise},
     schema::Column,
     sql::{
         Piece,
@@ -542,7 +542,7 @@ fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column]
             let pieces = if direct || column.nullable {
                 value
             } else {
-                let raised = raise_as(crate::rules::raise::NULL_NOT_ALLOWED, column);
+                let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
                 let raised = tag_raises(statement, target.table, &column.name, &raised);
                 vec![Piece::text(format!("COALESCE({}, {raised})", input(&column.name)))]
             };

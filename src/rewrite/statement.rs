@@ -172,7 +172,8 @@ impl<'a> Statement<'a> {
             }
         }
         for parts in qualified {
-            if parts[0].is(&self.mapping.database) && self.mapping.table(&parts[1].text).is_some() {
+            let replaced = self.tables.iter().any(|table| parts[1].is(&table.alias));
+            if parts[0].is(&self.mapping.database) && replaced {
                 self.edits.put(parts[0].span.start..parts[1].span.start, "");
             }
         }
