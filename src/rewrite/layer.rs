@@ -72,6 +72,12 @@ fn refuse_kinds(text: &Text<'_>, mapping: &Mapping) -> Result<(), Stop> {
     if (0..text.len()).any(|index| text.are_words(index, &["FOR", "SYSTEM_TIME"])) {
         return Err(refusal::SYSTEM_TIME.because("history of a changed table"));
     }
+    let partitioned = (0..text.len()).any(|index| {
+        text.is_word(index, "PARTITION") && text.is_punct(index + 1, "(") && text.enclosing(index).is_none()
+    });
+    if word(&["INSERT", "REPLACE"]) && partitioned {
+        return Err(refusal::STATEMENT_KIND.because("INSERT with a partition list"));
+    }
     let temporary = text.are_words(0, &["CREATE", "TEMPORARY", "TABLE"])
         || text.are_words(0, &["CREATE", "OR", "REPLACE", "TEMPORARY", "TABLE"]);
     let named = |index: usize| text.name(index).is_some_and(|name| is_interesting(mapping, &name));

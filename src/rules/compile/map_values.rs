@@ -193,7 +193,9 @@ impl MapValues {
         };
         let nulls = older.nullable && newer.nullable;
         let whens = pairs.iter().map(|pair| (pair.old.as_str(), pair.new.as_str()));
-        Some(case(&older.name, whens, nulls, &otherwise))
+        // Another spelling of a word would read back as the word itself: where nothing is kept, bytes are compared.
+        let exact = family(older) == Family::Text && matches!(self.otherwise, Otherwise::Refuse);
+        Some(case(&older.name, whens, nulls, &otherwise, exact))
     }
 
     fn backward(
@@ -209,7 +211,7 @@ impl MapValues {
         };
         let nulls = older.nullable && newer.nullable;
         let whens = pairs.iter().map(|pair| (pair.new.as_str(), pair.old.as_str()));
-        Some(case(&self.to.value, whens, nulls, &unknown))
+        Some(case(&self.to.value, whens, nulls, &unknown, false))
     }
 }
 
@@ -232,6 +234,7 @@ fn case<'p>(
     pairs: impl Iterator<Item = (&'p str, &'p str)>,
     null_to_null: bool,
     otherwise: &str,
+    exact: bool,
 ) -> Template {
     // The column is named once, or twice for the sake of NULL: what is put in for it may be long.
     let mut seen: Vec<&str> = Vec::new();
@@ -242,17 +245,19 @@ fn case<'p>(
             null = Some(right);
         } else if !seen.contains(&left) {
             seen.push(left);
+            let left = if exact { format!("CAST(CONVERT({left} USING utf8mb4) AS BINARY)") } else { left.to_owned() };
             whens.push_str(&format!(" WHEN {left} THEN {right}"));
         }
     }
+    let (before, after) = if exact { ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)") } else { ("", "") };
     let column = || TemplatePart::Column(column.to_owned());
     let text = |text: String| TemplatePart::Text(text);
     let parts = match null {
-        None => vec![text("(CASE ".to_owned()), column(), text(format!("{whens} ELSE {otherwise} END)"))],
+        None => vec![text(format!("(CASE {before}")), column(), text(format!("{after}{whens} ELSE {otherwise} END)"))],
         Some(null) => vec![
-            text("(CASE ".to_owned()),
+            text(format!("(CASE {before}")),
             column(),
-            text(format!("{whens} ELSE (CASE WHEN ")),
+            text(format!("{after}{whens} ELSE (CASE WHEN ")),
             column(),
             text(format!(" IS NULL THEN {null} ELSE {otherwise} END) END)")),
         ],
