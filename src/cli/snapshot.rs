@@ -194,13 +194,11 @@ fn binary_defaults(create: &[u8], mode: LexMode) -> Vec<(String, String)> {
     let wide: String = create.iter().map(|byte| char::from(*byte)).collect();
     let bytes = |text: &str| text.chars().filter_map(|c| u8::try_from(c).ok()).collect::<Vec<u8>>();
     let restored = |text: &str| String::from_utf8_lossy(&bytes(text)).into_owned();
-    let default = |text: &str| match String::from_utf8(bytes(text)) {
-        Ok(text) => text,
-        Err(_) => {
-            let hex: Vec<String> = bytes(&unquoted(text)).iter().map(|byte| format!("{byte:02X}")).collect();
-            format!("X'{}'", hex.concat())
-        }
+    let hexadecimal = |text: &str| {
+        let digits: Vec<String> = bytes(&unquoted(text)).iter().map(|byte| format!("{byte:02X}")).collect();
+        format!("X'{}'", digits.concat())
     };
+    let default = |text: &str| String::from_utf8(bytes(text)).unwrap_or_else(|_| hexadecimal(text));
     column_defaults(&wide, mode).iter().map(|(name, text)| (restored(name), default(text))).collect()
 }
 

@@ -26,6 +26,7 @@ pub(super) const READ_LEN: usize = 64 * 1024;
 
 impl Buffers {
     /// Lends buffers, all empty.
+    #[expect(clippy::unnecessary_box_returns)]
     pub fn lend(&self) -> Box<Loan> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.pop().unwrap_or_default()

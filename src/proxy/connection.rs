@@ -68,7 +68,7 @@ pub(super) async fn serve(
         return Ending::Client(error);
     }
     let rules = shared.rules.load_full();
-    let session = Session::new(rules.clone(), listener);
+    let session = Session::new(rules.clone(), listener).with_planner(shared.planner);
     let deadline = Some(Box::pin(sleep(shared.config.handshake_timeout)));
     let mut connection = Connection {
         client,

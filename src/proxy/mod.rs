@@ -15,14 +15,21 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{config::Config, rules::Ruleset, session::VersionName, wire};
+use crate::{
+    config::Config,
+    rules::Ruleset,
+    session::{Planner, VersionName},
+    wire,
+};
 use buffers::Buffers;
 
 /// Listeners that are bound, and what their connections need.
 #[derive(Debug)]
 pub struct Proxy {
     listeners: Vec<(TcpListener, Option<VersionName>)>,
-    shared: Arc<Shared>,
+    config: Config,
+    rules: Arc<ArcSwap<Ruleset>>,
+    planner: Planner,
 }
 
 /// What all connections share.
@@ -32,6 +39,7 @@ struct Shared {
     rules: Arc<ArcSwap<Ruleset>>,
     buffers: Buffers,
     permits: Arc<Semaphore>,
+    planner: Planner,
 }
 
 /// How far the proxy's life has come.
@@ -55,8 +63,14 @@ impl Proxy {
             let version = listen.version.clone().map(|(database, version)| VersionName { database, version });
             listeners.push((listener, version));
         }
-        let permits = Arc::new(Semaphore::new(config.max_connections));
-        Ok(Self { listeners, shared: Arc::new(Shared { config, rules, buffers: Buffers::default(), permits }) })
+        Ok(Self { listeners, config, rules, planner: Planner::default() })
+    }
+
+    /// The same proxy with another planner.
+    #[must_use]
+    pub fn with_planner(mut self, planner: Planner) -> Self {
+        self.planner = planner;
+        self
     }
 
     /// The bound addresses and their versions, in the order of the configuration.
@@ -66,14 +80,16 @@ impl Proxy {
 
     /// Serves until `shutdown` is done, then drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let Self { listeners, config, rules, planner } = self;
+        let permits = Arc::new(Semaphore::new(config.max_connections));
+        let shared = Arc::new(Shared { config, rules, buffers: Buffers::default(), permits, planner });
         let (phase_sender, phase) = watch::channel(Phase::Running);
         // Every connection holds a sender: the channel closes when the last one has ended.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
-        let accepting: Vec<_> = self
-            .listeners
+        let accepting: Vec<_> = listeners
             .into_iter()
             .map(|(listener, version)| {
-                let accept = accept(listener, version, self.shared.clone(), phase.clone(), alive.clone());
+                let accept = accept(listener, version, shared.clone(), phase.clone(), alive.clone());
                 tokio::spawn(accept)
             })
             .collect();
@@ -83,9 +99,9 @@ impl Proxy {
             task.abort();
         }
         phase_sender.send_replace(Phase::Draining);
-        let open = self.shared.config.max_connections - self.shared.permits.available_permits();
+        let open = shared.config.max_connections - shared.permits.available_permits();
         tracing::info!(connections = open, "draining");
-        if timeout(self.shared.config.drain_timeout, all_ended.recv()).await.is_err() {
+        if timeout(shared.config.drain_timeout, all_ended.recv()).await.is_err() {
             phase_sender.send_replace(Phase::Closing);
             tracing::warn!("the drain timeout is over; closing what is left");
             _ = timeout(CLOSE_TIMEOUT, all_ended.recv()).await;

@@ -90,7 +90,11 @@ pub fn checked_cast(expr: &str, column: &Column) -> String {
 /// The expression that raises `code`, in a form that does not change the type of a CASE around it: a bare `EXP(…)`
 /// would make a CASE of integers a DOUBLE, and 9007199254740993 would lose its last digit.
 pub fn raise_as(code: u32, column: &Column) -> String {
-    cast(&raise::raise(code), column)
+    match family(column) {
+        // Beside texts a number becomes text, and brings no collation with it.
+        Family::Text | Family::Enum | Family::Set => raise::raise(code),
+        _ => cast(&raise::raise(code), column),
+    }
 }
 
 /// Members of an ENUM or SET, unquoted.
@@ -158,17 +162,21 @@ fn affixes(column: &Column) -> (String, String) {
     }
 }
 
-fn text_affixes(column: &Column) -> (String, String) {
-    let charset = column.charset.as_deref().unwrap_or("utf8mb4");
-    let mut before = String::from("CONVERT(");
-    let mut after = format!(" USING {charset})");
-    let width = match column.data_type.as_str() {
+/// How many characters a text column holds, where the server counts characters.
+pub fn text_width(column: &Column) -> Option<u64> {
+    match column.data_type.as_str() {
         "char" | "varchar" => column.char_len,
         "enum" => members(column).iter().map(|member| member.chars().count() as u64).max(),
         "set" => Some(members(column).iter().map(|member| member.chars().count() as u64 + 1).sum()),
         _ => None,
-    };
-    if let Some(width) = width {
+    }
+}
+
+fn text_affixes(column: &Column) -> (String, String) {
+    let charset = column.charset.as_deref().unwrap_or("utf8mb4");
+    let mut before = String::from("CONVERT(");
+    let mut after = format!(" USING {charset})");
+    if let Some(width) = text_width(column) {
         before.insert_str(0, "LEFT(");
         after = format!("{after}, {width})");
     }
@@ -346,7 +354,7 @@ mod tests {
     #[test]
     fn checks_limits_before_it_cuts() {
         let varchar = text("varchar", "varchar(5)", "utf8mb4", None);
-        let expected = "(CASE WHEN CHAR_LENGTH(RTRIM(x)) > 5 THEN LEFT(CONVERT(EXP(70003) USING utf8mb4), 5) \
+        let expected = "(CASE WHEN CHAR_LENGTH(RTRIM(x)) > 5 THEN EXP(70003) \
             ELSE LEFT(CONVERT(x USING utf8mb4), 5) END)";
         assert_eq!(checked_cast("x", &varchar), expected);
         let tiny = Column { nullable: false, ..column("tinyint", "tinyint unsigned") };

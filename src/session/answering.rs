@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use super::{
-    End, Io, Planner, facts,
+    End, Io, Planner,
+    diagnostics::Diagnostics,
+    facts,
     response::{Packet, Response},
     statements::{Reorder, Statement},
     version::Chain,
@@ -48,6 +50,8 @@ pub(super) enum Origin {
     Planned(Planned),
     /// A prepare, and its statement as it will be remembered.
     Prepare(Preparing),
+    /// The server's warnings about a planned statement.
+    Warnings(Diagnostics),
 }
 
 /// What the answer to a planned statement is changed with.
@@ -56,6 +60,8 @@ pub(super) struct Planned {
     pub chain: Chain,
     pub text: Arc<[u8]>,
     pub tables: Arc<[ResultTable]>,
+    /// The error that was put in place of the backend's, if it is another one.
+    pub raised: Option<ServerError>,
 }
 
 /// A statement that the backend is about to prepare.
@@ -175,7 +181,7 @@ impl Answering {
         if first.is_none() && header.len > 0 {
             return Ok(false);
         }
-        let is_relayed = !matches!(self.origin, Origin::Facts(_));
+        let is_relayed = !matches!(self.origin, Origin::Facts(_) | Origin::Warnings(_));
         if self.is_row_continued || is_relayed && self.response.is_streamed(header.len, first) {
             self.renumber(io, header);
             self.row_left = header.len;
@@ -194,13 +200,15 @@ impl Answering {
         let mut joined = Vec::new();
         let payload = extent.payload(io.backend.rest(), &mut joined);
         let packet = self.response.packet(payload)?;
-        let replaced = match &mut self.origin {
+        let in_place = match &mut self.origin {
             Origin::Facts(answer) => {
                 answer.take(packet, payload)?;
                 io.backend.skip(extent.wire_len, &mut io.out.to_client);
                 return Ok(());
             }
             Origin::Plain => None,
+            Origin::Warnings(diagnostics) if packet == Packet::Row => Some(diagnostics.row(payload)?),
+            Origin::Warnings(_) => None,
             Origin::Planned(planned) => planned.replace(packet, payload, planner)?,
             Origin::Prepare(preparing) => match packet {
                 Packet::PrepareOk(_) | Packet::Param(_) | Packet::ParamsEof => {
@@ -209,11 +217,11 @@ impl Answering {
                 _ => {
                     let Statement { chain, text, tables, .. } = &preparing.statement;
                     let (chain, text, tables) = (chain.clone(), text.clone(), tables.clone());
-                    Planned { chain, text, tables }.replace(packet, payload, planner)?
+                    Planned { chain, text, tables, raised: None }.replace(packet, payload, planner)?
                 }
             },
         };
-        match replaced {
+        match in_place {
             Some(payload) => self.put(io, extent, &payload),
             None => self.relay(io, extent),
         }
@@ -323,7 +331,7 @@ impl Answering {
 
 impl Planned {
     /// What the client gets in place of a packet, if not the packet itself.
-    fn replace(&self, packet: Packet, payload: &[u8], planner: &Planner) -> Result<Option<Vec<u8>>, Malformed> {
+    fn replace(&mut self, packet: Packet, payload: &[u8], planner: &Planner) -> Result<Option<Vec<u8>>, Malformed> {
         match packet {
             Packet::Column(_) if self.tables.is_empty() => Ok(None),
             Packet::Column(_) => patched_column(payload, &self.tables),
@@ -336,6 +344,9 @@ impl Planned {
                     message: String::from_utf8_lossy(err.message).into_owned(),
                 };
                 let translated = (planner.translate_error)(error.clone(), &self.chain, &self.text);
+                if translated.number != error.number {
+                    self.raised = Some(translated.clone());
+                }
                 Ok((translated != error).then(|| error_payload(&translated)))
             }
             _ => Ok(None),

@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct AwaitGreeting;
 
 impl AwaitGreeting {
-    pub fn backend(&mut self, io: &mut Io<'_>) -> Step {
+    pub fn backend(io: &mut Io<'_>) -> Step {
         let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
         let payload = &mut io.backend.rest_mut()[..extent.wire_len][crate::wire::HEADER_LEN..];
         if payload.first() == Some(&ErrPacket::HEADER) {
@@ -57,7 +57,7 @@ impl AwaitResponse {
     }
 
     /// The backend speaks only to say that it ends the connection.
-    pub fn backend(&mut self, io: &mut Io<'_>) -> Step {
+    pub fn backend(io: &mut Io<'_>) -> Step {
         let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
         io.relay_backend(extent.wire_len);
         Step::Become(State::Ended(End::Refused))

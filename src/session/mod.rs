@@ -6,6 +6,7 @@
 
 mod answering;
 mod authentication;
+mod diagnostics;
 mod facts;
 mod inbox;
 mod refusal;
@@ -262,8 +263,8 @@ impl State {
 
     fn backend(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         match self {
-            Self::AwaitGreeting(state) => state.backend(io),
-            Self::AwaitResponse(state) => state.backend(io),
+            Self::AwaitGreeting(_) => AwaitGreeting::backend(io),
+            Self::AwaitResponse(_) => AwaitResponse::backend(io),
             Self::Authentication(state) => state.backend(io, settings),
             Self::Relay(state) => state.backend(io),
             Self::Versioned(state) => state.backend(io, settings),

@@ -128,16 +128,15 @@ impl Response {
             return Ok(Packet::Err);
         }
         match self.awaits {
-            Awaits::Nothing | Awaits::Endless => Ok(Packet::Other),
             Awaits::Result => self.result(payload),
             Awaits::Columns(counted) => Ok(self.column(counted)),
             Awaits::ColumnsEof => self.columns_eof(payload),
-            Awaits::Rows if self.ends_rows(payload.len(), first) => self.end_of_rows(payload),
+            Awaits::Rows | Awaits::Fields if self.ends_rows(payload.len(), first) => self.end_of_rows(payload),
             Awaits::Rows => Ok(Packet::Row),
             Awaits::Prepare => self.prepare_ok(payload),
             Awaits::PreparedParams(counted, columns) => Ok(self.prepared_param(counted, columns)),
             Awaits::PreparedParamsEof(columns) => {
-                self.awaits = self.prepared_columns(columns);
+                self.awaits = Self::prepared_columns(columns);
                 Ok(Packet::ParamsEof)
             }
             Awaits::PreparedColumns(counted) => Ok(self.prepared_column(counted)),
@@ -145,8 +144,7 @@ impl Response {
                 self.awaits = Awaits::Nothing;
                 Ok(Packet::DefinitionsEof)
             }
-            Awaits::Fields if self.ends_rows(payload.len(), first) => self.end_of_rows(payload),
-            Awaits::Fields => Ok(Packet::Other),
+            Awaits::Fields | Awaits::Nothing | Awaits::Endless => Ok(Packet::Other),
             Awaits::Single => Ok(self.single(payload)),
         }
     }
@@ -209,7 +207,7 @@ impl Response {
         let ok = PrepareOk::decode(payload)?;
         self.awaits = match Counted::of(ok.param_count) {
             Some(counted) => Awaits::PreparedParams(counted, ok.column_count),
-            None => self.prepared_columns(ok.column_count),
+            None => Self::prepared_columns(ok.column_count),
         };
         Ok(Packet::PrepareOk(ok))
     }
@@ -217,13 +215,13 @@ impl Response {
     fn prepared_param(&mut self, counted: Counted, columns: u16) -> Packet {
         self.awaits = match counted.next() {
             Some(counted) => Awaits::PreparedParams(counted, columns),
-            None if self.deprecate_eof => self.prepared_columns(columns),
+            None if self.deprecate_eof => Self::prepared_columns(columns),
             None => Awaits::PreparedParamsEof(columns),
         };
         counted.packet(Packet::Param)
     }
 
-    fn prepared_columns(&self, columns: u16) -> Awaits {
+    fn prepared_columns(columns: u16) -> Awaits {
         Counted::of(columns).map_or(Awaits::Nothing, Awaits::PreparedColumns)
     }
 

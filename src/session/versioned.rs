@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{
     End, Io, Settings, State, Step,
     answering::{Answering, FactsAnswer, Origin, Planned, Preparing, Progress},
+    diagnostics::{Diagnostics, asks_for_rows},
     facts, refusal, relay,
     statements::{Reorder, Statement, Statements},
     use_database,
@@ -42,6 +43,8 @@ pub(super) struct Versioned {
     statements: Statements,
     /// The command whose answer is not complete.
     answering: Option<Answering>,
+    /// The last statement that left warnings or errors.
+    diagnostics: Diagnostics,
 }
 
 /// What is done with a command.
@@ -76,6 +79,7 @@ impl Versioned {
             facts_error: None,
             statements: Statements::default(),
             answering: None,
+            diagnostics: Diagnostics::default(),
         }
     }
 
@@ -99,7 +103,7 @@ impl Versioned {
                 return Step::Wait;
             }
             let Some(extent) = Extent::find(io.client.rest()) else {
-                return self.too_long(io);
+                return Self::too_long(io);
             };
             self.adopt(settings);
             let mut joined = Vec::new();
@@ -144,7 +148,10 @@ impl Versioned {
             Origin::Facts(FactsAnswer { error, .. }) => self.facts_error = Some(error.unwrap_or_default()),
             Origin::Prepare(Preparing { statement, id: Some(id), .. }) => self.statements.insert(id, statement),
             Origin::Prepare(_) => self.statements.forget_last(),
-            Origin::Plain | Origin::Planned(_) => {}
+            Origin::Planned(Planned { chain, text, raised, .. }) => {
+                self.diagnostics = Diagnostics { chain, text, error: raised };
+            }
+            Origin::Plain | Origin::Warnings(_) => {}
         }
     }
 
@@ -164,8 +171,8 @@ impl Versioned {
             Command::Query => self.query(payload, settings),
             Command::StmtPrepare => self.prepare(payload, settings),
             Command::StmtExecute => self.execute(payload),
-            Command::StmtSendLongData => self.send_long_data(payload),
-            Command::StmtClose | Command::StmtReset => self.close_or_reset(command, payload),
+            Command::StmtSendLongData => Ok(self.send_long_data(payload)),
+            Command::StmtClose | Command::StmtReset => Ok(self.close_or_reset(command, payload)),
             Command::InitDb => self.init_db(payload),
             Command::FieldList => self.field_list(payload),
             Command::ChangeUser => relay::change_user(payload, self.capabilities, settings)
@@ -203,7 +210,10 @@ impl Versioned {
         }
         io.client.skip(extent.wire_len, &mut io.out.to_backend);
         match action {
-            Action::Error(error) => io.put_error(last_seq.wrapping_add(1), &error),
+            Action::Error(error) => {
+                io.put_error(last_seq.wrapping_add(1), &error);
+                self.diagnostics.error = Some(error);
+            }
             Action::ErrorPayload(payload) => {
                 put_payload(&mut io.out.to_client, last_seq.wrapping_add(1), &payload);
             }
@@ -233,14 +243,22 @@ impl Versioned {
             self.facts = None;
             return Ok(forward(Command::Query));
         }
-        let facts = match self.facts_for(text) {
+        if let Some(question) = self.diagnostics.question(text) {
+            let payload = query_payload(question.as_bytes());
+            return Ok(Action::Replace(vec![payload], Answer::TextResult, Origin::Plain));
+        }
+        if asks_for_rows(text) {
+            return Ok(Action::Forward(Answer::TextResult, Origin::Warnings(self.diagnostics.clone())));
+        }
+        let facts = match self.facts_for(Command::Query, text) {
             Ok(facts) => facts,
-            Err(action) => return Ok(action),
+            Err(action) => return Ok(*action),
         };
         let plan = (settings.planner.plan)(text, &chain, facts);
         self.is_stale |= (settings.planner.changes_facts)(text);
-        let planned =
-            |tables: Vec<ResultTable>| Origin::Planned(Planned { chain, text: text.into(), tables: tables.into() });
+        let planned = |tables: Vec<ResultTable>| {
+            Origin::Planned(Planned { chain, text: text.into(), tables: tables.into(), raised: None })
+        };
         Ok(match plan {
             Plan::Forward => Action::Forward(Answer::TextResult, planned(Vec::new())),
             Plan::Rewrite(rewrite) => {
@@ -260,9 +278,9 @@ impl Versioned {
         if chain.is_empty() {
             return Ok(forward_prepare(chain, text, true));
         }
-        let facts = match self.facts_for(text) {
+        let facts = match self.facts_for(Command::StmtPrepare, text) {
             Ok(facts) => facts,
-            Err(action) => return Ok(action),
+            Err(action) => return Ok(*action),
         };
         let plan = (settings.planner.plan)(text, &chain, facts);
         let changes_facts = (settings.planner.changes_facts)(text);
@@ -289,6 +307,7 @@ impl Versioned {
             chain: statement.chain.clone(),
             text: statement.text.clone(),
             tables: statement.tables.clone(),
+            raised: None,
         });
         Ok(match &mut statement.reorder {
             None => Action::Forward(Answer::BinaryResult, origin),
@@ -299,20 +318,20 @@ impl Versioned {
         })
     }
 
-    fn send_long_data(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
+    fn send_long_data(&mut self, payload: &[u8]) -> Action {
         let named = Execute::decode_statement(payload).ok();
         let id = named.and_then(|named| self.statements.resolve(named));
         let reorder = id.and_then(|id| Some((id, self.statements.find(id)?.reorder.as_mut()?)));
-        Ok(match reorder {
+        match reorder {
             None => forward(Command::StmtSendLongData),
             Some((id, reorder)) => {
                 let payloads = reorder.send_long_data(payload, id);
                 if payloads.is_empty() { Action::Drop } else { Action::Replace(payloads, Answer::None, Origin::Plain) }
             }
-        })
+        }
     }
 
-    fn close_or_reset(&mut self, command: Command, payload: &[u8]) -> Result<Action, ServerError> {
+    fn close_or_reset(&mut self, command: Command, payload: &[u8]) -> Action {
         if let Ok(id) = Execute::decode_statement(payload) {
             if command == Command::StmtClose {
                 self.statements.remove(id);
@@ -320,7 +339,7 @@ impl Versioned {
                 reorder.reset();
             }
         }
-        Ok(forward(command))
+        forward(command)
     }
 
     fn init_db(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
@@ -361,26 +380,24 @@ impl Versioned {
     }
 
     /// What is known of the backend, for planning `text`; else what must be done first.
-    fn facts_for(&mut self, text: &[u8]) -> Result<&Facts, Action> {
+    fn facts_for(&mut self, command: Command, text: &[u8]) -> Result<&Facts, Box<Action>> {
         if let Some(payload) = self.facts_error.take() {
-            let Ok(ErrPacket { number, .. }) = ErrPacket::decode(&payload) else {
-                return Err(Action::Error(no_facts()));
+            let action = match ErrPacket::decode(&payload) {
+                Err(_) => Action::Error(no_facts()),
+                // Before an expired password is changed, the backend takes nothing but that.
+                Ok(err) if MUST_CHANGE_PASSWORD.contains(&err.number) => forward(command),
+                Ok(_) => Action::ErrorPayload(payload),
             };
-            // Before an expired password is changed, the backend takes nothing but that.
-            return Err(if MUST_CHANGE_PASSWORD.contains(&number) {
-                Action::Forward(Answer::TextResult, Origin::Plain)
-            } else {
-                Action::ErrorPayload(payload)
-            });
+            return Err(Box::new(action));
         }
         let is_usable = !self.is_stale || facts::reads_diagnostics(text);
         match &self.facts {
             Some(facts) if is_usable => Ok(facts),
-            _ => Err(Action::Ask),
+            _ => Err(Box::new(Action::Ask)),
         }
     }
 
-    fn too_long(&self, io: &mut Io<'_>) -> Step {
+    fn too_long(io: &mut Io<'_>) -> Step {
         // Headers of as many packets as the payload takes.
         let limit = MAX_PAYLOAD_LEN + HEADER_LEN * (MAX_PAYLOAD_LEN / MAX_PACKET_LEN + 1);
         if io.client.rest().len() <= limit {

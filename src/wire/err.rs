@@ -29,7 +29,10 @@ impl<'a> ErrPacket<'a> {
         let number = reader.u16()?;
         let rest = reader.rest();
         let (sqlstate, message) = match rest {
-            [b'#', a, b, c, d, e, message @ ..] => (Some([*a, *b, *c, *d, *e]), message),
+            [b'#', marked @ ..] if marked.len() >= SQLSTATE_LEN => {
+                let (sqlstate, message) = marked.split_at(SQLSTATE_LEN);
+                (sqlstate.try_into().ok(), message)
+            }
             _ => (None, rest),
         };
         Ok(Self { number, sqlstate, message })
@@ -46,6 +49,8 @@ impl<'a> ErrPacket<'a> {
         out.extend_from_slice(self.message);
     }
 }
+
+const SQLSTATE_LEN: usize = 5;
 
 #[cfg(test)]
 mod tests {

@@ -233,23 +233,30 @@ fn case<'p>(
     null_to_null: bool,
     otherwise: &str,
 ) -> Template {
+    // The column is named once, or twice for the sake of NULL: what is put in for it may be long.
     let mut seen: Vec<&str> = Vec::new();
-    let mut parts = vec![TemplatePart::Text("(CASE".to_owned())];
-    let mut when = |parts: &mut Vec<TemplatePart>, left: &'p str, right: &str| {
-        if !seen.contains(&left) {
-            seen.push(left);
-            parts.push(TemplatePart::Text(" WHEN ".to_owned()));
-            parts.push(TemplatePart::Column(column.to_owned()));
-            parts.push(TemplatePart::Text(format!(" <=> {left} THEN {right}")));
-        }
-    };
+    let mut null = null_to_null.then_some("NULL");
+    let mut whens = String::new();
     for (left, right) in pairs {
-        when(&mut parts, left, right);
+        if left == "NULL" {
+            null = Some(right);
+        } else if !seen.contains(&left) {
+            seen.push(left);
+            whens.push_str(&format!(" WHEN {left} THEN {right}"));
+        }
     }
-    if null_to_null {
-        when(&mut parts, "NULL", "NULL");
-    }
-    parts.push(TemplatePart::Text(format!(" ELSE {otherwise} END)")));
+    let column = || TemplatePart::Column(column.to_owned());
+    let text = |text: String| TemplatePart::Text(text);
+    let parts = match null {
+        None => vec![text("(CASE ".to_owned()), column(), text(format!("{whens} ELSE {otherwise} END)"))],
+        Some(null) => vec![
+            text("(CASE ".to_owned()),
+            column(),
+            text(format!("{whens} ELSE (CASE WHEN ")),
+            column(),
+            text(format!(" IS NULL THEN {null} ELSE {otherwise} END) END)")),
+        ],
+    };
     Template { parts }
 }
 

@@ -6,6 +6,7 @@
 mod add_column;
 mod change_column;
 mod claim;
+mod collation;
 mod drop_column;
 mod expression;
 mod functions;

@@ -1,6 +1,9 @@
 //! The end of a step: the working tables are held against the newer schema and become table mappings.
 
-use super::step::{Origin, Step, WorkingColumn, WorkingGroup, WorkingTable};
+use super::{
+    collation::typed,
+    step::{Origin, Step, WorkingColumn, WorkingGroup, WorkingTable},
+};
 use crate::{
     rules::{
         AddedColumn, ColumnMapping, ColumnSource, Group, Kept, Lossiness, PhysicalWrite, TableMapping, Template,
@@ -299,7 +302,7 @@ impl End<'_> {
         }
         let value = self.working.discarded.iter().find(|(name, _)| name.eq_ignore_ascii_case(&older.name));
         let value = value.map_or_else(|| Template::text("NULL"), |(_, value)| value.clone());
-        ColumnSource::Discarded(cast_template(value, older))
+        ColumnSource::Discarded(typed(value, older, &self.lenders(&[])))
     }
 
     /// The kept column of a dropped one whose reads and writes need nothing but another name: NULL means NULL, and
@@ -320,7 +323,7 @@ impl End<'_> {
     }
 
     fn computed(&self, group: &WorkingGroup, index: usize, at: usize, older: &Column) -> ColumnSource {
-        let backward = cast_template(group.columns[at].backward.clone(), older);
+        let backward = self.backward(group, at, older);
         let Some(kept) = group.kept.get(at).map(|kept| self.newer_name(&kept.value)) else {
             return ColumnSource::Computed { read: backward, group: index };
         };
@@ -367,6 +370,22 @@ impl End<'_> {
         conditions
     }
 
+    /// An older column's backward expression, of the older type.
+    fn backward(&self, group: &WorkingGroup, at: usize, older: &Column) -> Template {
+        let kept = group.kept.get(at).map(|kept| kept.value.as_str());
+        let written = group.writes.iter().map(|(name, _)| name.as_str());
+        let first: Vec<&str> = kept.into_iter().chain(written).collect();
+        typed(group.columns[at].backward.clone(), older, &self.lenders(&first))
+    }
+
+    /// The newer columns, those of `first` before the others.
+    fn lenders(&self, first: &[&str]) -> Vec<&Column> {
+        let is_first = |column: &&Column| first.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
+        let (mut lenders, others): (Vec<&Column>, Vec<&Column>) = self.newer.columns.iter().partition(is_first);
+        lenders.extend(others);
+        lenders
+    }
+
     fn group(&self, group: &WorkingGroup) -> Group {
         let writes = group
             .writes
@@ -380,7 +399,8 @@ impl End<'_> {
         let backward = group
             .columns
             .iter()
-            .filter_map(|column| Some(cast_template(column.backward.clone(), self.older.column(&column.name)?)));
+            .enumerate()
+            .filter_map(|(at, column)| Some(self.backward(group, at, self.older.column(&column.name)?)));
         Group {
             columns: group.columns.iter().map(|column| column.name.clone()).collect(),
             writes: writes.collect(),
