@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 pub mod check;
+pub mod demo;
 pub mod explain;
 pub mod rules;
 pub mod snapshot;
@@ -22,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Compile the rules; with --database-url also hold them against the live schema and data.
     Check(check::Args),
+    /// Start a private server, migrate it, serve v1 and v2 clients, print what each sees.
+    Demo(demo::Args),
     /// Show how a statement would be rewritten, which changes did it, and why one is refused.
     Explain(explain::Args),
     /// Capture a version's schema from a server as JSON.
@@ -46,6 +49,7 @@ pub fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Check(args) => runtime.block_on(check::run(&args)),
+        Command::Demo(args) => runtime.block_on(demo::run(&args)),
         Command::Explain(args) => explain::run(&args),
         Command::Snapshot(args) => runtime.block_on(snapshot::run(&args)),
     }
