@@ -127,6 +127,7 @@ impl Side {
         let columns = "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS \
                        WHERE TABLE_SCHEMA = DATABASE() AND COALESCE(GENERATION_EXPRESSION, '') = '' \
                        ORDER BY TABLE_NAME, ORDINAL_POSITION";
+        self.tables.clear();
         for row in self.root.rows(names).await? {
             let [Some(name)] = row.as_slice() else { continue };
             let table = Table { name: name.clone(), columns: String::new(), checksum: String::new(), next_id: None };
