@@ -4,7 +4,7 @@
 //! is written first and the forward expressions read it: the value is computed once and has the older column's type.
 
 use super::{
-    column::{fill, qualify, read, same, tag_raises},
+    column::{clause_of, fill, qualify, read, same, tag_raises},
     refusal::{self, Stop},
     statement::{Resolution, Statement, Target, quote},
 };
@@ -44,14 +44,15 @@ pub fn translate(
     let schema = statement.mapping.schema.table(&target.table.name);
     let column = schema.and_then(|table| table.column(&assignment.column));
     let (Some(column), Some(mapped)) = (column, target.table.column(&assignment.column)) else {
-        return Err(refusal::unknown_column(&assignment.column, "field list"));
+        let place = clause_of(statement, statement.text.span(assignment.value.start).start);
+        return Err(refusal::unknown_column(&assignment.column, place));
     };
     let value = value_pieces(statement, column, assignment.value.clone());
     let left = |name: &str| if place == Place::Duplicate { quote(name) } else { qualify(target, name) };
     match &mapped.source {
         ColumnSource::Direct(newer) => {
             let value = if is_default(statement, &assignment.value) && !same_default(statement, target, column, newer) {
-                vec![Piece::text(default_of(column).ok_or_else(|| refusal::no_default(&column.name))?)]
+                vec![Piece::text(default_or_raise(statement, target, column)?)]
             } else {
                 vec![Piece::Source(statement.text.bytes_of(assignment.value.clone()))]
             };
@@ -273,13 +274,14 @@ fn is_constant(statement: &Statement<'_>, value: &[Piece]) -> bool {
     }
 }
 
-/// NULL for a column that does not take it is the server's own error, where the mode is strict.
+/// NULL for a column that does not take it: where the mode is strict, the value raises the error; elsewhere the server
+/// would put in a value of its own.
 pub fn refuse_null(statement: &Statement<'_>, column: &Column, value: &std::ops::Range<usize>) -> Result<(), Stop> {
     if column.nullable || value.len() != 1 || !statement.text.is_word(value.start, "NULL") {
         return Ok(());
     }
     if statement.facts.strict {
-        return Err(refusal::cannot_be_null(&column.name));
+        return Ok(());
     }
     Err(refusal::DEFAULTS.because(format!("NULL for {} in a mode that is not strict", column.name)))
 }
@@ -297,6 +299,17 @@ pub fn value_pieces(statement: &Statement<'_>, column: &Column, value: std::ops:
 /// Whether a value is the word DEFAULT.
 pub fn is_default(statement: &Statement<'_>, value: &std::ops::Range<usize>) -> bool {
     value.len() == 1 && statement.text.is_word(value.start, "DEFAULT")
+}
+
+/// The default of an older column; one that has none raises the error, where the mode is strict.
+pub fn default_or_raise(statement: &Statement<'_>, target: &Target<'_>, column: &Column) -> Result<String, Stop> {
+    if let Some(default) = default_of(column) {
+        return Ok(default);
+    }
+    if !statement.facts.strict {
+        return Err(refusal::DEFAULTS.because(format!("{} has no default and the mode is not strict", column.name)));
+    }
+    Ok(tag_raises(statement, target.table, &column.name, &raise_as(raise::NO_DEFAULT, column)))
 }
 
 /// What an older column holds where nothing is given.

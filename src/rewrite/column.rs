@@ -7,7 +7,7 @@ use super::{
 use crate::{
     rules::{ColumnSource, Family, TableMapping, family, raise},
     schema::Column,
-    sql::{Piece, scope::ColumnRef},
+    sql::{Piece, ServerKind, scope::ColumnRef},
 };
 
 /// Edits every column reference that belongs to a target.
@@ -50,20 +50,30 @@ fn is_keyword(word: &str) -> bool {
     ["DEFAULT", "NULL", "CURRENT_USER", "TRUE", "FALSE"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
 }
 
-/// The clause that an error message names for a column at this offset.
-fn clause_of(statement: &Statement<'_>, offset: usize) -> &'static str {
+/// The clause that an error message names for a column at this offset: MariaDB says `WHERE`, MySQL `where clause`.
+pub fn clause_of(statement: &Statement<'_>, offset: usize) -> &'static str {
+    const CLAUSES: [(&str, &str, &str); 10] = [
+        ("WHERE", "WHERE", "where clause"),
+        ("ORDER", "ORDER BY", "order clause"),
+        ("GROUP", "GROUP BY", "group statement"),
+        ("HAVING", "HAVING", "having clause"),
+        ("ON", "ON", "on clause"),
+        ("SELECT", "SELECT", "field list"),
+        ("SET", "SET", "field list"),
+        ("UPDATE", "UPDATE", "field list"),
+        ("VALUES", "VALUES", "field list"),
+        ("INTO", "INSERT INTO", "field list"),
+    ];
     let text = statement.text;
-    let index = text.at(offset);
-    let keyword = (0..index).rev().find(|&before| {
-        text.is_any_word(before, &["WHERE", "SET", "UPDATE", "ORDER", "HAVING", "GROUP", "ON", "VALUES", "SELECT"])
-    });
-    match keyword {
-        Some(at) if text.is_word(at, "WHERE") => "where clause",
-        Some(at) if text.is_word(at, "ORDER") => "order clause",
-        Some(at) if text.is_word(at, "ON") => "on clause",
-        Some(at) if text.is_word(at, "HAVING") => "having clause",
-        _ => "field list",
+    let maria = statement.facts.lex.server == ServerKind::MariaDb;
+    let mut index = text.at(offset);
+    while index > 0 {
+        index -= 1;
+        if let Some((_, mariadb, mysql)) = CLAUSES.iter().find(|(word, _, _)| text.is_word(index, word)) {
+            return if maria { mariadb } else { mysql };
+        }
     }
+    "field list"
 }
 
 fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_>) -> Result<(), Stop> {

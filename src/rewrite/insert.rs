@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::{
     assign::{
-        Assignment, Place, default_of, is_default, kept_of, not_null, parenthesise, refuse_null, same_default, splice,
-        translate, value_pieces,
+        Assignment, Place, default_or_raise, is_default, kept_of, not_null, parenthesise, refuse_null, same_default,
+        splice, translate, value_pieces,
     },
-    column::{edit_references, fill, tag_raises},
+    column::{clause_of, edit_references, fill, tag_raises},
     read::{replace_relations, trim_lock_lists},
     refusal::{self, Stop},
     statement::{Statement, Target, quote},
@@ -83,7 +83,11 @@ fn rewrite_target(statement: &mut Statement<'_>, target: &Target<'_>) -> Result<
     match &shape.body {
         Body::Set(range) => rewrite_set(statement, target, range.clone())?,
         Body::Rows(_) | Body::Query(_) => {
-            let listed = listed_columns(statement, target, &shape)?;
+            let mut listed = listed_columns(statement, target, &shape)?;
+            if matches!(&shape.body, Body::Rows(rows) if shape.list.is_empty() && rows.iter().any(Range::is_empty)) {
+                // `VALUES ()` without a list is a row of defaults.
+                listed.clear();
+            }
             let layout = layout(statement, target, &listed)?;
             let names = layout.iter().map(|cell| quote(&cell.physical)).collect::<Vec<_>>().join(", ");
             let same_list = !shape.list.is_empty() && is_trivial(target.table, &listed, &layout);
@@ -211,7 +215,9 @@ fn listed_columns<'s>(statement: &Statement<'s>, target: &Target<'_>, shape: &Sh
     let mut listed: Vec<&Column> = Vec::new();
     for piece in text.split_commas(shape.list.start + 1, shape.list.end - 1) {
         let name = text.name(piece.end - 1).ok_or_else(unclear)?;
-        let column = schema.column(&name).ok_or_else(|| refusal::unknown_column(&name, "field list"))?;
+        let column = schema.column(&name).ok_or_else(|| {
+            refusal::unknown_column(&name, clause_of(statement, statement.text.span(piece.start).start))
+        })?;
         if listed.iter().any(|other| other.name == column.name) {
             return Err(Stop::Answer(super::ServerError {
                 number: 1110,
@@ -283,32 +289,29 @@ fn omitted<'m>(statement: &Statement<'_>, target: &Target<'m>, listed: &[&Column
             continue;
         }
         let physical = match target.table.column(&column.name).map(|mapped| &mapped.source) {
-            Some(ColumnSource::Direct(newer)) if same_default(statement, target, column, newer) => continue,
-            Some(ColumnSource::Direct(_)) if column.is_auto_increment() || column.generated.is_some() => continue,
+            Some(ColumnSource::Direct(newer))
+                if same_default(statement, target, column, newer)
+                    || column.is_auto_increment()
+                    || column.generated.is_some() =>
+            {
+                continue;
+            }
             Some(ColumnSource::Direct(newer)) => newer.clone(),
             Some(ColumnSource::Computed { group, .. }) => {
                 let group = &target.table.groups[*group];
-                if default_of(column).is_none() {
-                    return Err(missing_default(statement, column));
-                }
                 if group.kept.is_empty() {
+                    // The forward expression reads the default; without one it raises.
+                    default_or_raise(statement, target, column)?;
                     continue;
                 }
                 kept_of(group, &column.name)
             }
             _ => continue,
         };
-        let default = default_of(column).ok_or_else(|| missing_default(statement, column))?;
+        let default = default_or_raise(statement, target, column)?;
         cells.push(Cell { physical, value: CellValue::Default(default) });
     }
     Ok(cells)
-}
-
-fn missing_default(statement: &Statement<'_>, column: &Column) -> Stop {
-    if statement.facts.strict {
-        return refusal::no_default(&column.name);
-    }
-    refusal::DEFAULTS.because(format!("{} has no default and the mode is not strict", column.name))
 }
 
 /// Whether the client's own list, with names alone renamed, says the same.
@@ -329,12 +332,6 @@ fn rewrite_rows(
 ) -> Result<(), Stop> {
     for row in rows {
         let values = statement.text.split_commas(row.start, row.end);
-        if values.is_empty() && (listed.is_empty() || layout.iter().all(|c| matches!(c.value, CellValue::Listed(_)))) {
-            if layout.iter().any(|cell| !matches!(cell.value, CellValue::Listed(_))) {
-                return Err(refusal::DEFAULTS.because("a row of defaults alone"));
-            }
-            continue;
-        }
         if values.len() != listed.len() {
             return Err(Stop::Answer(super::ServerError {
                 number: 1136,
@@ -391,7 +388,7 @@ fn listed_value(
         if direct && same_default(statement, target, column, physical) {
             return Ok(vec![Piece::Source(statement.text.bytes_of(value.clone()))]);
         }
-        let default = default_of(column).ok_or_else(|| missing_default(statement, column))?;
+        let default = default_or_raise(statement, target, column)?;
         return Ok(vec![Piece::text(default)]);
     }
     let source = vec![Piece::Source(statement.text.bytes_of(value.clone()))];
@@ -424,7 +421,10 @@ fn forward_of_values(
         let Some(column) = schema.and_then(|table| table.column(name)) else { return vec![Piece::text("NULL")] };
         let value = match listed.iter().position(|other| other.name == column.name) {
             Some(at) => value_pieces(statement, column, values[at].clone()),
-            None => vec![Piece::text(default_of(column).unwrap_or_else(|| "NULL".to_owned()))],
+            None => match default_or_raise(statement, target, column) {
+                Ok(default) => return vec![Piece::text(format!("({default})"))],
+                Err(_) => vec![Piece::text("NULL")],
+            },
         };
         fill(|hole| tag_raises(statement, target.table, name, &checked_cast(hole, column)), &parenthesise(&value))
     })
@@ -465,9 +465,10 @@ fn rewrite_set(statement: &mut Statement<'_>, target: &Target<'_>, range: Range<
     let mut listed = Vec::new();
     let mut values = Vec::new();
     for (_, assignment) in assignments(statement, range.clone())? {
-        let column = schema
-            .column(&assignment.column)
-            .ok_or_else(|| refusal::unknown_column(&assignment.column, "field list"))?;
+        let column = schema.column(&assignment.column).ok_or_else(|| {
+            let place = clause_of(statement, statement.text.span(assignment.value.start).start);
+            refusal::unknown_column(&assignment.column, place)
+        })?;
         listed.push(column);
         values.push(assignment.value);
     }
@@ -527,7 +528,10 @@ fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column]
     let schema = statement.mapping.schema.table(&target.table.name);
     let input = |name: &str| match listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
         Some(at) => format!("`bifocal`.`c{at}`"),
-        None => schema.and_then(|table| table.column(name)).and_then(default_of).unwrap_or_else(|| "NULL".to_owned()),
+        None => schema
+            .and_then(|table| table.column(name))
+            .and_then(|column| default_or_raise(statement, target, column).ok())
+            .unwrap_or_else(|| "NULL".to_owned()),
     };
     match &cell.value {
         CellValue::Default(default) => default.clone(),

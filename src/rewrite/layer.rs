@@ -8,7 +8,7 @@ use super::{
     Facts, Plan, Rewrite, delete, gate, insert, ordering, read,
     refusal::{self, Stop},
     statement::Statement,
-    update,
+    titles, update,
 };
 use crate::{
     rules::Mapping,
@@ -52,6 +52,7 @@ fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Opti
     };
     ordering::order_by_number(&mut statement)?;
     dispatch(&mut statement, &parsed)?;
+    titles::keep(&mut statement);
     statement.account_for_names()?;
     if statement.edits.is_empty() {
         return Ok(None);
@@ -67,6 +68,9 @@ fn refuse_kinds(text: &Text<'_>) -> Result<(), Stop> {
     let word = |words: &[&str]| text.is_any_word(0, words);
     if word(&["SHOW", "DESCRIBE", "DESC", "EXPLAIN", "ANALYZE", "HELP"]) {
         return Err(refusal::INTROSPECTION.because("it would show the newer schema"));
+    }
+    if text.are_words(0, &["CREATE", "TEMPORARY"]) {
+        return Err(refusal::SHADOWED.because("a temporary table with the name of a changed table"));
     }
     if word(&["CREATE", "ALTER", "DROP", "RENAME"]) {
         return Err(refusal::DDL.because("schema changes belong to the newest version's migration"));

@@ -10,7 +10,7 @@ use crate::{
     rules::{ColumnSource, Mapping, TableMapping},
     sql::{
         Edits, Parsed, Text, TokenKind,
-        scope::{Blocks, ColumnRef, Name, Relation},
+        scope::{BlockKind, Blocks, ColumnRef, Name, Relation},
     },
 };
 
@@ -114,9 +114,15 @@ impl<'a> Statement<'a> {
     pub fn resolve(&self, reference: &ColumnRef) -> Resolution {
         let Some(column) = reference.parts.last() else { return Resolution::Nothing };
         let mut unsure = false;
+        let mut inner = None;
         for block in self.outward(reference.block) {
+            if block == 0 && inner.is_some_and(|inner| self.is_source_of_insert(inner)) {
+                return Resolution::Nothing;
+            }
+            inner = Some(block);
+            let body = self.blocks.blocks[block].body;
             for (index, relation) in self.blocks.relations.iter().enumerate() {
-                if relation.block != block {
+                if relation.block != block && Some(relation.block) != body {
                     continue;
                 }
                 match reference.parts.as_slice() {
@@ -133,11 +139,22 @@ impl<'a> Statement<'a> {
                     _ => {}
                 }
             }
-            // An alias of an inner select list may be meant, in its HAVING or ORDER BY.
-            unsure |=
-                reference.parts.len() == 1 && self.blocks.blocks[block].aliases.iter().any(|alias| column.is(alias));
+            unsure |= reference.parts.len() == 1 && self.may_be_output(block, column);
         }
         Resolution::Nothing
+    }
+
+    /// Whether a name may be that of a select list's item, in the block's HAVING or ORDER BY.
+    fn may_be_output(&self, block: usize, column: &Name) -> bool {
+        let here = &self.blocks.blocks[block];
+        let body = here.body.map(|body| &self.blocks.blocks[body]);
+        here.kind == BlockKind::SetOperation
+            || here.aliases.iter().chain(body.into_iter().flat_map(|body| &body.aliases)).any(|alias| column.is(alias))
+    }
+
+    /// The query of an INSERT … SELECT does not see the table that is written to.
+    fn is_source_of_insert(&self, block: usize) -> bool {
+        self.text.is_any_word(0, &["INSERT", "REPLACE"]) && self.blocks.blocks[block].kind != BlockKind::Values
     }
 
     /// Whether a word is mentioned as an identifier anywhere in the text.

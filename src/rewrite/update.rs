@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     assign::{Assignment, Place},
-    column::edit_references,
+    column::{clause_of, edit_references},
     insert::put_assignment,
     read::replace_relations,
     refusal::{self, Stop},
@@ -95,7 +95,10 @@ fn only_target(statement: &Statement<'_>, assignment: &Assignment) -> Result<usi
     let mut own = statement.blocks.relations.iter().enumerate().filter(|(_, relation)| relation.block == 0);
     match (own.next(), own.next()) {
         (Some((index, _)), None) => Ok(index),
-        _ => Err(refusal::unknown_column(&assignment.column, "field list")),
+        _ => {
+            let place = clause_of(statement, statement.text.span(assignment.value.start).start);
+            Err(refusal::unknown_column(&assignment.column, place))
+        }
     }
 }
 
