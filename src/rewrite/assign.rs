@@ -286,10 +286,10 @@ pub fn refuse_null(statement: &Statement<'_>, column: &Column, value: &std::ops:
 
 /// The value's pieces: the client's own text, or the older column's default for the word DEFAULT.
 pub fn value_pieces(statement: &Statement<'_>, column: &Column, value: std::ops::Range<usize>) -> Vec<Piece> {
-    if is_default(statement, &value) {
-        if let Some(default) = default_of(column) {
-            return vec![Piece::text(default)];
-        }
+    if is_default(statement, &value)
+        && let Some(default) = default_of(column)
+    {
+        return vec![Piece::text(default)];
     }
     vec![Piece::Source(statement.text.bytes_of(value))]
 }

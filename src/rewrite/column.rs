@@ -74,14 +74,14 @@ fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_
     let Some(source) = source(target.table, &last.text) else {
         return Err(refusal::unknown_column(&dotted(reference), clause_of(statement, last.span.start)));
     };
-    if let Some(call) = call.filter(|&call| text.is_any_word(call, &["VALUES", "VALUE"])) {
-        if statement.blocks.blocks[reference.block].parent.is_none() {
-            let close = text.closing(call + 1).unwrap_or(index);
-            let range = text.span(call).start..text.span(close).end;
-            let read = inserted(target, &last.text, |column| format!("VALUES({})", quote(column)))?;
-            statement.edits.put(range, read);
-            return Ok(());
-        }
+    if let Some(call) = call.filter(|&call| text.is_any_word(call, &["VALUES", "VALUE"]))
+        && statement.blocks.blocks[reference.block].parent.is_none()
+    {
+        let close = text.closing(call + 1).unwrap_or(index);
+        let range = text.span(call).start..text.span(close).end;
+        let read = inserted(target, &last.text, |column| format!("VALUES({})", quote(column)))?;
+        statement.edits.put(range, read);
+        return Ok(());
     }
     let computed = !matches!(source, ColumnSource::Direct(_));
     if computed && call.is_some_and(|call| text.is_word(call, "DEFAULT")) {

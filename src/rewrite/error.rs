@@ -14,10 +14,10 @@ use crate::{
 /// A server's error in the version's own words: newer table, column and key names become the version's, and what a
 /// raise expression says becomes the error that the version's own column would give.
 pub fn translate_error(error: ServerError, chain: &[Arc<Mapping>], statement: &[u8]) -> ServerError {
-    if error.number == 1690 {
-        if let Some(translated) = raised(&error.message, chain) {
-            return translated;
-        }
+    if error.number == 1690
+        && let Some(translated) = raised(&error.message, chain)
+    {
+        return translated;
     }
     let mut message = error.message.clone();
     for mapping in chain.iter().rev() {

@@ -53,10 +53,10 @@ pub fn unlexable(text: &[u8], mapping: &Mapping, reason: &str) -> Plan {
         lower.windows(name.len().max(1)).any(|window| window == name.as_bytes())
     };
     let hidden = mapping.physical.tables.iter().filter(|table| mapping.hides(&table.name)).map(|table| &table.name);
-    if mapping.tables.iter().map(|table| &table.name).chain(hidden).any(|name| contains(name)) {
-        if let Stop::Refuse(refusal) = refusal::NOT_UNDERSTOOD.because(reason) {
-            return Plan::Refuse(refusal);
-        }
+    if mapping.tables.iter().map(|table| &table.name).chain(hidden).any(|name| contains(name))
+        && let Stop::Refuse(refusal) = refusal::NOT_UNDERSTOOD.because(reason)
+    {
+        return Plan::Refuse(refusal);
     }
     Plan::Forward
 }

@@ -112,7 +112,9 @@ fn select_list(statement: &Statement<'_>, relation: &Relation, table: &TableMapp
     let schema = statement.mapping.schema.table(&table.name);
     let mut items = Vec::new();
     for column in &table.columns {
-        let invisible = schema.and_then(|schema| schema.column(&column.name)).is_some_and(|c| c.is_invisible());
+        let invisible = schema
+            .and_then(|schema| schema.column(&column.name))
+            .is_some_and(super::super::schema::Column::is_invisible);
         if invisible {
             if !statement.mentions(&column.name) {
                 continue;

@@ -81,9 +81,9 @@ pub fn checked_cast(expr: &str, column: &Column) -> String {
     if whens.is_empty() {
         return value;
     }
-    let whens: String =
-        whens.iter().map(|(when, code)| format!("WHEN {when} THEN {} ", raise_as(*code, column))).collect();
-    format!("(CASE {whens}ELSE {value} END)")
+    let whens: Vec<String> =
+        whens.iter().map(|(when, code)| format!("WHEN {when} THEN {}", raise_as(*code, column))).collect();
+    format!("(CASE {} ELSE {value} END)", whens.join(" "))
 }
 
 /// The expression that raises `code`, in a form that does not change the type of a CASE around it: a bare `EXP(…)`
@@ -123,8 +123,8 @@ pub fn text_literal(text: &str) -> String {
     if text.bytes().all(|byte| (b' '..0x7F).contains(&byte) && byte != b'\\') {
         return format!("'{}'", text.replace('\'', "''"));
     }
-    let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
-    format!("_utf8mb4 X'{hex}'")
+    let hex: Vec<String> = text.bytes().map(|byte| format!("{byte:02X}")).collect();
+    format!("_utf8mb4 X'{}'", hex.concat())
 }
 
 fn affixes(column: &Column) -> (String, String) {
@@ -169,7 +169,7 @@ fn text_affixes(column: &Column) -> (String, String) {
     };
     if let Some(width) = width {
         before.insert_str(0, "LEFT(");
-        after.push_str(&format!(", {width})"));
+        after = format!("{after}, {width})");
     }
     // A CHAR column is read without its trailing blanks.
     if column.data_type == "char" {
@@ -178,7 +178,7 @@ fn text_affixes(column: &Column) -> (String, String) {
     }
     if let Some(collation) = column.collation.as_deref().filter(|_| !column.collation_is_default) {
         before.insert(0, '(');
-        after.push_str(&format!(" COLLATE {collation})"));
+        after = format!("{after} COLLATE {collation})");
     }
     (before, after)
 }

@@ -104,10 +104,10 @@ pub struct LexError {
 
 /// Cuts `text` into tokens that tile it.
 pub fn lex(text: &[u8], mode: LexMode) -> Result<Vec<Token>, LexError> {
-    if mode.charset == Charset::MultiByte {
-        if let Some(offset) = text.iter().position(|&byte| byte >= 0x80) {
-            return Err(LexError { offset, reason: "text past ASCII in a multi-byte charset that is not UTF-8" });
-        }
+    if mode.charset == Charset::MultiByte
+        && let Some(offset) = text.iter().position(|&byte| byte >= 0x80)
+    {
+        return Err(LexError { offset, reason: "text past ASCII in a multi-byte charset that is not UTF-8" });
     }
     let mut cursor = Cursor { text, mode, at: 0, open_versioned: false };
     let mut tokens = Vec::with_capacity(text.len() / 4);
@@ -132,10 +132,6 @@ struct Cursor<'a> {
 impl Cursor<'_> {
     fn peek(&self, ahead: usize) -> u8 {
         self.text.get(self.at + ahead).copied().unwrap_or(0)
-    }
-
-    fn fail<T>(&self, offset: usize, reason: &'static str) -> Result<T, LexError> {
-        Err(LexError { offset, reason })
     }
 
     fn next_kind(&mut self, before: &[Token]) -> Result<TokenKind, LexError> {
@@ -176,7 +172,7 @@ impl Cursor<'_> {
                 self.skip_while(is_word);
                 Ok(TokenKind::Word)
             }
-            0 => self.fail(self.at, "a NUL byte outside a string"),
+            0 => fail(self.at, "a NUL byte outside a string"),
             _ => Ok(self.punct()),
         }
     }
@@ -206,7 +202,7 @@ impl Cursor<'_> {
         };
         if let Some(mark_len) = mark {
             if self.open_versioned {
-                return self.fail(start, "a versioned comment inside another");
+                return fail(start, "a versioned comment inside another");
             }
             let digits = (0..6).take_while(|&i| self.peek(mark_len + i).is_ascii_digit()).count();
             let digits = if digits >= 5 { digits } else { 0 };
@@ -236,7 +232,7 @@ impl Cursor<'_> {
             }
             self.at += 1;
         }
-        self.fail(start, "unterminated comment")
+        fail(start, "unterminated comment")
     }
 
     /// A versioned comment that the server skips may hold plain comments: both servers nest one level.
@@ -244,7 +240,7 @@ impl Cursor<'_> {
         self.at += 3;
         loop {
             if self.at + 1 >= self.text.len() {
-                return self.fail(start, "unterminated comment");
+                return fail(start, "unterminated comment");
             }
             match (self.text[self.at], self.text[self.at + 1]) {
                 (b'*', b'/') => {
@@ -278,7 +274,7 @@ impl Cursor<'_> {
             self.at += if byte == b'\\' && escapes { 2 } else { 1 };
         }
         self.at = self.text.len();
-        self.fail(start, "unterminated quoted text")
+        fail(start, "unterminated quoted text")
     }
 
     fn variable(&mut self) -> Result<TokenKind, LexError> {
@@ -358,6 +354,10 @@ impl Cursor<'_> {
 fn follows_name(text: &[u8], before: &[Token]) -> bool {
     matches!(before, [.., name, dot]
         if text[dot.span.clone()] == *b"." && is_name(name))
+}
+
+fn fail<T>(offset: usize, reason: &'static str) -> Result<T, LexError> {
+    Err(LexError { offset, reason })
 }
 
 fn is_name(token: &Token) -> bool {

@@ -269,7 +269,8 @@ impl Pass<'_, '_> {
             }
             b"," if matches!(self.open.last(), Some((_, true))) => {
                 self.word("CROSS");
-                return self.replace_by("JOIN");
+                self.replace_by("JOIN");
+                return Ok(());
             }
             b"," => ParserToken::Comma,
             // `DELETE t.* FROM`
@@ -286,14 +287,22 @@ impl Pass<'_, '_> {
             b">" => ParserToken::Gt,
             b"<=" => ParserToken::LtEq,
             b">=" => ParserToken::GtEq,
-            b"-" => ParserToken::Minus,
             b"+" | b"^" | b"&" | b"|" | b"<<" | b">>" | b"->" | b"->>" => ParserToken::Plus,
             b"/" => ParserToken::Div,
             b"%" => ParserToken::Mod,
-            b"~" => ParserToken::Minus,
-            b"&&" => return self.replace_by("AND"),
-            b"||" => return self.replace_by("OR"),
-            b"!" => return self.replace_by("NOT"),
+            b"-" | b"~" => ParserToken::Minus,
+            b"&&" => {
+                self.replace_by("AND");
+                return Ok(());
+            }
+            b"||" => {
+                self.replace_by("OR");
+                return Ok(());
+            }
+            b"!" => {
+                self.replace_by("NOT");
+                return Ok(());
+            }
             other => {
                 let other = String::from_utf8_lossy(other).into_owned();
                 return Err(ParseError(format!("unexpected {other} at byte {}", self.text.span(index).start)));
@@ -317,10 +326,9 @@ impl Pass<'_, '_> {
         table_place && !in_call && !text.is_any_word(index + 1, &["SELECT", "WITH", "VALUES", "TABLE"])
     }
 
-    fn replace_by(&mut self, word: &str) -> Result<(), ParseError> {
+    fn replace_by(&mut self, word: &str) {
         self.word(word);
         self.at += 1;
-        Ok(())
     }
 
     fn skip_words(&mut self, words: &[&str]) {

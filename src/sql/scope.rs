@@ -239,16 +239,16 @@ fn alias_name(alias: Option<&TableAlias>) -> Option<Name> {
 }
 
 fn coalesces(operator: &JoinOperator) -> bool {
-    let constraint = match operator {
-        JoinOperator::Join(constraint)
-        | JoinOperator::Inner(constraint)
-        | JoinOperator::Left(constraint)
-        | JoinOperator::LeftOuter(constraint)
-        | JoinOperator::Right(constraint)
-        | JoinOperator::RightOuter(constraint)
-        | JoinOperator::StraightJoin(constraint)
-        | JoinOperator::CrossJoin(constraint) => constraint,
-        _ => return false,
+    let (JoinOperator::Join(constraint)
+    | JoinOperator::Inner(constraint)
+    | JoinOperator::Left(constraint)
+    | JoinOperator::LeftOuter(constraint)
+    | JoinOperator::Right(constraint)
+    | JoinOperator::RightOuter(constraint)
+    | JoinOperator::StraightJoin(constraint)
+    | JoinOperator::CrossJoin(constraint)) = operator
+    else {
+        return false;
     };
     matches!(constraint, JoinConstraint::Using(_) | JoinConstraint::Natural)
 }

@@ -84,13 +84,13 @@ impl Claim {
                         findings.add(old.span, message, format!("it takes {}", list(&names)));
                     }
                 }
-                let named = |column: &Located<String>| {
+                let chosen = |column: &Located<String>| {
                     names
                         .iter()
                         .find(|(old, _)| old.value.eq_ignore_ascii_case(&column.value))
                         .map(|(_, new)| new.clone())
                 };
-                columns.iter().map(|column| named(column).unwrap_or_else(|| own(column))).collect()
+                columns.iter().map(|column| chosen(column).unwrap_or_else(|| own(column))).collect()
             }
         }
     }

@@ -40,8 +40,8 @@ impl Change for MapColumns {
         let backward = read_expressions(fields, "backward", "{old_column: \"expression over new columns\"}");
         let claim = Claim::required(fields);
         let (from, to) = (from?, to?);
-        let to = pair(fields, "forward", "to", to, forward?);
-        let from = pair(fields, "backward", "from", from, backward?);
+        let to = pair(fields, "forward", "to", to, &forward?);
+        let from = pair(fields, "backward", "from", from, &backward?);
         Some(Self { span, table: table?, from: from?, to: to?, claim: claim? })
     }
 
@@ -60,6 +60,9 @@ impl Change for MapColumns {
         replace(step, table, &names, targets, group);
     }
 }
+
+/// Forward templates by newer column, and backward templates in the order of the older columns.
+type Templates = (Vec<(String, Template)>, Vec<Template>);
 
 impl MapColumns {
     /// The older version's own names of `from`.
@@ -81,11 +84,7 @@ impl MapColumns {
     }
 
     /// The forward and the backward templates.
-    fn templates(
-        &self,
-        findings: &mut Findings<'_>,
-        older: &[String],
-    ) -> Option<(Vec<(String, Template)>, Vec<Template>)> {
+    fn templates(&self, findings: &mut Findings<'_>, older: &[String]) -> Option<Templates> {
         let from: Vec<&str> = self.from.iter().map(|(name, _)| name.value.as_str()).collect();
         let to: Vec<&str> = self.to.iter().map(|(name, _)| name.value.as_str()).collect();
         let forward: Vec<Option<(String, Template)>> = self
@@ -158,11 +157,11 @@ fn pair(
     map: &str,
     names: &str,
     columns: Vec<Located<String>>,
-    expressions: Vec<(Located<String>, Expression)>,
+    expressions: &[(Located<String>, Expression)],
 ) -> Option<Vec<(Located<String>, Expression)>> {
     let findings = fields.findings();
     let known = findings.found.len();
-    for (name, _) in &expressions {
+    for (name, _) in expressions {
         if !columns.iter().any(|column| column.value.eq_ignore_ascii_case(&name.value)) {
             let message = format!("`{map}` names `{}`, which is not in `{names}`", name.value);
             findings.add(name.span, message, format!("add it to `{names}`, or leave it out of `{map}`"));
@@ -174,12 +173,12 @@ fn pair(
             findings.add(column.span, format!("`{names}` says `{}` twice", column.value), "keep one of them");
             continue;
         }
-        match expressions.iter().find(|(name, _)| name.value.eq_ignore_ascii_case(&column.value)) {
-            Some((_, expression)) => paired.push((column, expression.clone())),
-            None => {
-                let message = format!("`{}` has no expression in `{map}`", column.value);
-                findings.add(column.span, message, format!("add `{map}: {{{}: \"…\"}}`", column.value));
-            }
+        let found = expressions.iter().find(|(name, _)| name.value.eq_ignore_ascii_case(&column.value));
+        if let Some((_, expression)) = found {
+            paired.push((column, expression.clone()));
+        } else {
+            let message = format!("`{}` has no expression in `{map}`", column.value);
+            findings.add(column.span, message, format!("add `{map}: {{{}: \"…\"}}`", column.value));
         }
     }
     (findings.found.len() == known).then_some(paired)

@@ -78,18 +78,15 @@ fn compile_file(
     let mut mappings: Vec<Option<Arc<Mapping>>> = Vec::new();
     for (index, version) in rules.versions.iter().enumerate() {
         let sides = index.checked_sub(1).and_then(|before| schemas[before].as_ref().zip(schemas[index].as_ref()));
-        match sides {
-            Some((older, newer)) => {
-                let older = (&rules.versions[index - 1], older);
-                mappings.push(Some(Arc::new(compile_step(&rules.database.value, older, (version, newer), findings))));
-            }
-            None => {
-                for change in &version.changes {
-                    apply(change, None, findings);
-                }
-                mappings.push(None);
-            }
+        if let Some((older, newer)) = sides {
+            let older = (&rules.versions[index - 1], older);
+            mappings.push(Some(Arc::new(compile_step(&rules.database.value, older, (version, newer), findings))));
+            continue;
         }
+        for change in &version.changes {
+            apply(change, None, findings);
+        }
+        mappings.push(None);
     }
     let versions = rules.versions.iter().zip(schemas).enumerate().filter_map(|(index, (version, schema))| {
         let chain = mappings.iter().skip(index + 1).flatten().cloned().collect();

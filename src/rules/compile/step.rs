@@ -115,21 +115,17 @@ impl<'a> Step<'a> {
     /// The index of the untouched column of the older version that a change names, with its older name.
     pub fn column(&self, findings: &mut Findings<'_>, table: usize, name: &Located<String>) -> Option<(usize, String)> {
         let working = &self.tables[table];
-        match working.position(&name.value) {
-            Some(index) => match &working.columns[index].origin {
-                Origin::Older(older) => Some((index, older.clone())),
-                Origin::Added(_) | Origin::Group(_) => {
-                    let message = format!("`{}.{}` comes from another change already", working.name, name.value);
-                    findings.add(name.span, message, "say it in one change: `map_columns` takes any number of columns");
-                    None
-                }
-            },
-            None => {
-                let message = format!("table `{}` has no column `{}` at this point", working.name, name.value);
-                findings.add(name.span, message, working.column_help(&name.value));
-                None
-            }
+        let Some(index) = working.position(&name.value) else {
+            let message = format!("table `{}` has no column `{}` at this point", working.name, name.value);
+            findings.add(name.span, message, working.column_help(&name.value));
+            return None;
+        };
+        if let Origin::Older(older) = &working.columns[index].origin {
+            return Some((index, older.clone()));
         }
+        let message = format!("`{}.{}` comes from another change already", working.name, name.value);
+        findings.add(name.span, message, "say it in one change: `map_columns` takes any number of columns");
+        None
     }
 
     /// Whether a change may give `name` to a column of the table; another column of that name is a mistake.
@@ -176,6 +172,21 @@ impl WorkingTable {
         self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name))
     }
 
+    /// What the older version's column of this name has become, if no change computes it.
+    pub fn untouched(&self, older: &str) -> Option<&WorkingColumn> {
+        self.columns
+            .iter()
+            .find(|column| matches!(&column.origin, Origin::Older(name) if name.eq_ignore_ascii_case(older)))
+    }
+
+    /// The group that computes the older version's column of this name, and its place therein.
+    pub fn group_of(&self, older: &str) -> Option<(usize, usize)> {
+        self.groups.iter().enumerate().find_map(|(index, group)| {
+            let at = group.columns.iter().position(|column| column.name.eq_ignore_ascii_case(older))?;
+            Some((index, at))
+        })
+    }
+
     /// Gives a column another name, wherever it is named.
     pub fn rename(&mut self, index: usize, to: &Located<String>) {
         let from = std::mem::replace(&mut self.columns[index].name, to.value.clone());
@@ -211,32 +222,19 @@ impl WorkingTable {
                     .ok_or_else(|| format!("`{name}` has no forward expression")),
             };
         }
-        let older =
-            |column: &&WorkingColumn| matches!(&column.origin, Origin::Older(old) if old.eq_ignore_ascii_case(name));
-        let grouped = self.groups.iter().flat_map(|group| &group.columns).map(|column| &column.name);
-        let discarded = self.discarded.iter().map(|(column, _)| column);
-        match self.columns.iter().find(older) {
-            Some(column) => match &column.origin {
-                Origin::Older(old) => Ok(Template::column(old)),
-                Origin::Added(_) | Origin::Group(_) => Err(self.column_help(name)),
-            },
-            None => grouped
-                .chain(discarded)
-                .find(|column| column.eq_ignore_ascii_case(name))
-                .map(|column| Template::column(column))
-                .ok_or_else(|| self.column_help(name)),
+        let discarded = self.discarded.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
+        if self.untouched(name).is_some() || self.group_of(name).is_some() || discarded {
+            return Ok(Template::column(name));
         }
+        Err(self.column_help(name))
     }
 
     fn column_help(&self, name: &str) -> String {
-        let renamed =
-            |column: &&WorkingColumn| matches!(&column.origin, Origin::Older(old) if old.eq_ignore_ascii_case(name));
-        if let Some(column) = self.columns.iter().find(renamed) {
+        if let Some(column) = self.untouched(name) {
             return format!("it is called `{}` since a change above", column.name);
         }
-        let mut used = self.groups.iter().flat_map(|group| &group.columns).map(|column| column.name.as_str());
-        let mut discarded = self.discarded.iter().map(|(column, _)| column.as_str());
-        if used.any(|used| used.eq_ignore_ascii_case(name)) || discarded.any(|old| old.eq_ignore_ascii_case(name)) {
+        let discarded = self.discarded.iter().any(|(column, _)| column.eq_ignore_ascii_case(name));
+        if self.group_of(name).is_some() || discarded {
             return "a change above has used it up; each column can be changed once".to_owned();
         }
         let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();

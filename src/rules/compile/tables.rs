@@ -81,20 +81,17 @@ impl End<'_> {
 
     fn missing_column(&self, findings: &mut Findings<'_>, working: &WorkingColumn) {
         let (table, newer) = (&self.newer.name, self.step.newer_name);
-        match working.named_at {
-            Some(span) => {
-                let message = format!("`{table}.{}` is not in {newer}'s schema", working.name);
-                findings.add(span, message, format!("capture {newer}'s schema again, or correct the name"));
-            }
-            None => {
-                let message = format!(
-                    "`{table}.{}` of {} is not in {newer}'s schema, and no change says so",
-                    working.name, self.step.older_name
-                );
-                let help = format!("add `drop_column: {{table: {table}, column: {}, keep: true}}`", working.name);
-                findings.add(self.at, message, help);
-            }
+        if let Some(span) = working.named_at {
+            let message = format!("`{table}.{}` is not in {newer}'s schema", working.name);
+            findings.add(span, message, format!("capture {newer}'s schema again, or correct the name"));
+            return;
         }
+        let message = format!(
+            "`{table}.{}` of {} is not in {newer}'s schema, and no change says so",
+            working.name, self.step.older_name
+        );
+        let help = format!("add `drop_column: {{table: {table}, column: {}, keep: true}}`", working.name);
+        findings.add(self.at, message, help);
     }
 
     fn check_column(&self, findings: &mut Findings<'_>, working: &WorkingColumn, newer: &Column) {
@@ -132,7 +129,14 @@ impl End<'_> {
     fn check_same(&self, findings: &mut Findings<'_>, span: Span, older: &Column, newer: &Column) {
         let (table, old, new) = (&self.newer.name, self.step.older_name, self.step.newer_name);
         let name = &newer.name;
-        if let Some(difference) = type_difference(older, newer) {
+        if newer.is_invisible() && !older.is_invisible() {
+            let message =
+                format!("`{table}.{name}` is invisible in {new}, as kept columns are, but no change keeps it");
+            let help = format!(
+                "add `drop_column: {{table: {table}, column: {name}, keep: true}}`, or the change that computes it"
+            );
+            findings.add(span, message, help);
+        } else if let Some(difference) = type_difference(older, newer) {
             let message = format!("`{table}.{name}` differs: {} in {old}, {} in {new}", difference.0, difference.1);
             let help = format!(
                 "add `change_column: {{table: {table}, column: {name}, forward: \"{name}\", backward: \"{name}\", keep: {{as: …}}}}`"
@@ -237,7 +241,8 @@ impl End<'_> {
     }
 
     fn mapping(&self) -> TableMapping {
-        let groups: Vec<Group> = self.working.groups.iter().map(|group| self.group(group)).collect();
+        let computed = self.working.groups.iter().filter(|group| self.stored_as_is(group).is_none());
+        let groups: Vec<Group> = computed.map(|group| self.group(group)).collect();
         let columns = self
             .older
             .columns
@@ -263,23 +268,36 @@ impl End<'_> {
     }
 
     fn source(&self, older: &Column) -> ColumnSource {
-        let untouched = self
-            .working
-            .columns
-            .iter()
-            .find(|column| matches!(&column.origin, Origin::Older(name) if name.eq_ignore_ascii_case(&older.name)));
-        if let Some(column) = untouched {
+        if let Some(column) = self.working.untouched(&older.name) {
             return ColumnSource::Direct(self.newer_name(&column.name));
         }
-        for (index, group) in self.working.groups.iter().enumerate() {
-            let at = group.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&older.name));
-            if let Some(at) = at {
-                return self.computed(group, index, at, older);
-            }
+        if let Some((index, at)) = self.working.group_of(&older.name) {
+            let group = &self.working.groups[index];
+            return match self.stored_as_is(group) {
+                Some(kept) => ColumnSource::Direct(kept),
+                None => self.computed(group, self.compiled_index(index), at, older),
+            };
         }
         let value = self.working.discarded.iter().find(|(name, _)| name.eq_ignore_ascii_case(&older.name));
         let value = value.map_or_else(|| Template::text("NULL"), |(_, value)| value.clone());
         ColumnSource::Discarded(cast_template(value, older))
+    }
+
+    /// The kept column of a dropped one whose reads and writes need nothing but another name: NULL means NULL, and
+    /// an INSERT that does not name it leaves NULL.
+    fn stored_as_is(&self, group: &WorkingGroup) -> Option<String> {
+        let ([column], [kept], []) = (group.columns.as_slice(), group.kept.as_slice(), group.writes.as_slice()) else {
+            return None;
+        };
+        let older = self.older.column(&column.name)?;
+        let plain =
+            older.nullable && older.default.as_deref().is_none_or(|default| default.eq_ignore_ascii_case("NULL"));
+        plain.then(|| self.newer_name(&kept.value))
+    }
+
+    /// A group's index among those that are compiled.
+    fn compiled_index(&self, index: usize) -> usize {
+        self.working.groups[..index].iter().filter(|group| self.stored_as_is(group).is_none()).count()
     }
 
     fn computed(&self, group: &WorkingGroup, index: usize, at: usize, older: &Column) -> ColumnSource {
@@ -290,7 +308,7 @@ impl End<'_> {
         let kept_column = Template::column(&kept);
         if group.writes.is_empty() {
             if older.nullable {
-                return ColumnSource::Direct(kept);
+                return ColumnSource::Computed { read: kept_column, group: index };
             }
             let read = Template::text("COALESCE(").then(kept_column).then(Template::text(", ")).then(backward);
             return ColumnSource::Computed { read: read.then(Template::text(")")), group: index };
@@ -355,25 +373,11 @@ impl End<'_> {
 
     /// Keys over the same columns that have different names.
     fn keys(&self) -> Vec<(String, String)> {
-        let newer_of = |name: &String| {
-            let column = self
-                .working
-                .columns
-                .iter()
-                .find(|column| matches!(&column.origin, Origin::Older(older) if older.eq_ignore_ascii_case(name)));
-            match column {
-                Some(column) => vec![column.name.to_ascii_lowercase()],
-                None => {
-                    let group = self
-                        .working
-                        .groups
-                        .iter()
-                        .find(|g| g.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name)));
-                    group.map_or_else(Vec::new, |g| {
-                        g.writes.iter().map(|(column, _)| column.to_ascii_lowercase()).collect()
-                    })
-                }
-            }
+        let newer_of = |name: &String| match self.working.untouched(name) {
+            Some(column) => vec![column.name.to_ascii_lowercase()],
+            None => self.working.group_of(name).map_or_else(Vec::new, |(index, _)| {
+                self.working.groups[index].writes.iter().map(|(column, _)| column.to_ascii_lowercase()).collect()
+            }),
         };
         let mut pairs = Vec::new();
         for older in &self.older.keys {
@@ -437,7 +441,8 @@ pub fn full_type(column: &Column) -> String {
         text.push_str(collation);
     }
     if let Some(expression) = &column.generated {
-        text.push_str(&format!(" GENERATED ALWAYS AS ({expression})"));
+        text.push_str(" GENERATED ALWAYS AS ");
+        text.push_str(expression);
     }
     text
 }

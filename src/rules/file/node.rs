@@ -66,16 +66,19 @@ pub fn parse(file: &SourceFile) -> Result<Node, Diagnostic> {
     match serde_saphyr::from_str_with_options::<Raw>(&file.text, options) {
         Ok(raw) => Ok(raw.located(&file.text)),
         Err(error) => {
-            let start = error
-                .location()
-                .and_then(|at| at.span().byte_offset())
-                .and_then(|at| usize::try_from(at).ok())
-                .unwrap_or(0);
+            let start = error.location().map_or(0, |at| offset_of(&file.text, at.line(), at.column()));
             let message = format!("not YAML: {}", error.render().lines().next().unwrap_or_default());
             let span = Span { start, end: start + 1 };
             Err(Diagnostic::new(file, span, message, "write one YAML document; quote texts that hold `: ` or ` #`"))
         }
     }
+}
+
+/// The byte offset of a place that is given by line and column, both from 1.
+fn offset_of(text: &str, line: u64, column: u64) -> usize {
+    let before = |count: u64| usize::try_from(count.saturating_sub(1)).unwrap_or(0);
+    let start: usize = text.split_inclusive('\n').take(before(line)).map(str::len).sum();
+    start + text[start..].chars().take(before(column)).map(char::len_utf8).sum::<usize>()
 }
 
 #[derive(Deserialize)]
