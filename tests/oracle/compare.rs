@@ -106,7 +106,7 @@ fn column(one: &Column, other: &Column, used: &mut Tolerances) -> Option<String>
 pub fn show(outcome: &Outcome) -> String {
     let mut lines = Vec::new();
     for set in outcome.results.iter().filter(|set| !set.columns.is_empty()) {
-        lines.push(set.columns.iter().map(show_column).collect::<Vec<_>>().join(" | "));
+        lines.push(show_columns(&set.columns));
         lines.extend(set.rows.iter().map(|row| show_row(row)));
     }
     match &outcome.error {
@@ -118,6 +118,11 @@ pub fn show(outcome: &Outcome) -> String {
     }
     lines.extend(outcome.warnings.iter().map(|(level, code, text)| format!("{level} {code}: {text}")));
     lines.join("\n")
+}
+
+/// Columns, for people.
+pub fn show_columns(columns: &[Column]) -> String {
+    columns.iter().map(show_column).collect::<Vec<_>>().join(" | ")
 }
 
 fn show_column(column: &Column) -> String {

@@ -10,6 +10,7 @@ use crate::{
     fixture::Side,
     report::{Failure, Report},
     run::{Counts, Difference, Mode, Run, Targets},
+    speaker::{Route, Speaker},
     support::{
         case::Script,
         client::Client,
@@ -21,6 +22,10 @@ use crate::{
 
 /// Few enough that two cores stay busy to the end, enough that making the database does not count.
 const SCRIPTS_PER_JOB: usize = 10;
+/// The folder of snapshots, beside the folders of rule files.
+const SNAPSHOTS: &str = "snapshots";
+/// In place of a mode, where no script was begun.
+const EVERY_MODE: &str = "every mode";
 
 /// Scripts that share a database.
 #[derive(Debug, Clone)]
@@ -63,7 +68,7 @@ pub fn jobs(sets: &[Arc<Set>], kind: &Kind, chosen: impl Fn(&Set, &Script) -> bo
 /// Takes a set's snapshots while its database is migrated step by step, and checks its rules.
 pub async fn snapshot(set: &Set, pair: &Pair, folder: &Path) -> Result<()> {
     let database = format!("{}_snapshot", set.name);
-    let snapshots = folder.join(&set.name);
+    let snapshots = folder.join(SNAPSHOTS).join(&set.name);
     fs::create_dir_all(&snapshots)?;
     let mut root = Client::connect(&pair.migrated.root(None)).await?;
     for sql in [format!("CREATE DATABASE {database} CHARACTER SET utf8mb4"), format!("USE {database}")] {
@@ -81,8 +86,8 @@ pub async fn snapshot(set: &Set, pair: &Pair, folder: &Path) -> Result<()> {
 
     let check = folder.join(format!("{}.check", set.name));
     fs::create_dir_all(&check)?;
-    let absolute = snapshots.display().to_string();
-    fs::write(check.join("rules.yaml"), set.rules(pair.kind.family, "shop", &absolute)?)?;
+    let snapshots = format!("../{SNAPSHOTS}/{}", set.name);
+    fs::write(check.join("rules.yaml"), set.rules(pair.kind.family, "shop", &snapshots)?)?;
     bifocal(&["check", "--rules", &check.display().to_string()]).map(drop)
 }
 
@@ -92,9 +97,9 @@ impl Job {
         self.set.name == set.name
     }
 
-    /// Writes the rule file for its database.
-    pub fn write_rules(&self, pair: &Pair, snapshots: &Path, rules: &Path) -> Result<()> {
-        let snapshots = snapshots.join(&self.set.name).display().to_string();
+    /// Writes the rule file for its database, beside the folder of snapshots.
+    pub fn write_rules(&self, pair: &Pair, rules: &Path) -> Result<()> {
+        let snapshots = format!("../{SNAPSHOTS}/{}", self.set.name);
         let text = self.set.rules(pair.kind.family, &self.database, &snapshots)?;
         Ok(fs::write(rules.join(format!("{}.yaml", self.database)), text)?)
     }
@@ -108,9 +113,9 @@ impl Job {
     }
 
     /// Runs its scripts in every mode.
-    pub async fn run(&self, pair: &Pair, bifocal: Option<u16>) -> Report {
+    pub async fn run(&self, pair: &Pair, route: &Route) -> Report {
         let mut report = Report::default();
-        if let Err(error) = self.try_run(pair, bifocal, &mut report).await {
+        if let Err(error) = self.try_run(pair, route, &mut report).await {
             let rest: Vec<_> = self.scripts.iter().skip(report.scripts).cloned().collect();
             let unfinished = Job { scripts: rest, ..self.clone() };
             unfinished.fail(&pair.kind, &format!("{error:#}"), &mut report);
@@ -118,12 +123,12 @@ impl Job {
         report
     }
 
-    async fn try_run(&self, pair: &Pair, bifocal: Option<u16>, report: &mut Report) -> Result<()> {
+    async fn try_run(&self, pair: &Pair, route: &Route, report: &mut Report) -> Result<()> {
         let family = pair.kind.family;
         let statements = |version: usize| -> Result<Vec<String>> {
             Ok((0..=version).map(|v| self.set.statements(v, family)).collect::<Result<Vec<_>>>()?.concat())
         };
-        let newest = if bifocal.is_some() { self.set.versions.len() - 1 } else { self.version };
+        let newest = if matches!(route, Route::Identity) { self.version } else { self.set.versions.len() - 1 };
         let (old, new) = (statements(self.version)?, statements(newest)?);
         let (reference, migrated) = (pair.reference.root(None), pair.migrated.root(None));
         let (old, new) = tokio::join!(
@@ -131,7 +136,7 @@ impl Job {
             Side::make(&migrated, family, &self.database, new)
         );
         let (mut old, mut new) = (old?, new?);
-        let targets = self.targets(pair, bifocal);
+        let targets = self.targets(pair, route);
         let mut contents = Contents::connect(&targets, &old).await?;
         if let Some(difference) = contents.difference().await {
             bail!("before any script: {}\n{}\n{}", difference.what, difference.reference, difference.bifocal);
@@ -139,14 +144,15 @@ impl Job {
         for script in &self.scripts {
             for mode in Mode::all().filter(|mode| !mode.transaction || script.fits_in_transaction()) {
                 let mut counts = Counts::default();
-                let difference = match Run::script(&targets, script, mode, &mut counts).await {
-                    Ok(None) if script.writes() => contents.difference().await,
-                    Ok(difference) => difference,
-                    Err(error) => Some(setup_failure(&format!("{error:#}"))),
+                let differences = match Run::script(&targets, script, mode, &mut counts).await {
+                    Ok(none) if none.is_empty() && script.writes() => contents.difference().await.into_iter().collect(),
+                    Ok(differences) => differences,
+                    Err(error) => vec![setup_failure(&format!("{error:#}"))],
                 };
                 report.runs += 1;
                 report.count(counts);
-                report.failures.extend(difference.map(|found| self.failure(&pair.kind, script, Some(mode), found)));
+                let failure = |difference| self.failure(&pair.kind, script, Some(mode), difference);
+                report.failures.extend(differences.into_iter().map(failure));
                 if script.writes() {
                     old.restore(script.defines()).await.context("restoring the reference")?;
                     new.restore(script.defines()).await.context("restoring the migrated database")?;
@@ -158,15 +164,17 @@ impl Job {
         new.remove().await
     }
 
-    fn targets(&self, pair: &Pair, bifocal: Option<u16>) -> Targets {
+    fn targets(&self, pair: &Pair, route: &Route) -> Targets {
         let versions = &self.set.versions;
         Targets {
             reference: pair.reference.port,
             migrated: pair.migrated.port,
-            bifocal,
+            route: route.clone(),
+            kind: pair.kind.clone(),
             database: self.database.clone(),
             version: versions[self.version].clone(),
             physical: versions[versions.len() - 1].clone(),
+            is_shown: crate::is_set("ORACLE_SHOW"),
             account: (USER, PASSWORD),
         }
     }
@@ -179,7 +187,7 @@ impl Job {
             file: script.file.clone(),
             database: self.database.clone(),
             version: self.set.versions[self.version].clone(),
-            modes: vec![mode.map_or("every mode".to_owned(), Mode::name)],
+            modes: vec![mode.map_or(EVERY_MODE.to_owned(), Mode::name)],
             difference,
         }
     }
@@ -192,22 +200,23 @@ fn setup_failure(reason: &str) -> Difference {
         what: reason.to_owned(),
         reference: String::new(),
         bifocal: String::new(),
+        is_final: true,
     }
 }
 
 /// Two connections that read all tables of a version, directly and through Bifocal.
 #[derive(Debug)]
 struct Contents {
-    reference: Client,
-    bifocal: Client,
+    reference: Speaker,
+    bifocal: Speaker,
     tables: Vec<String>,
 }
 
 impl Contents {
     async fn connect(targets: &Targets, side: &Side) -> Result<Self> {
         Ok(Self {
-            reference: Client::connect(&targets.reference(false)).await?,
-            bifocal: Client::connect(&targets.bifocal(&targets.version, false)).await?,
+            reference: targets.reference(false).await?,
+            bifocal: targets.bifocal(&targets.version, false).await?,
             tables: side.tables().map(str::to_owned).collect(),
         })
     }
@@ -228,6 +237,7 @@ impl Contents {
                     what: format!("afterwards, the content of {table} (shown: rows on one side only)"),
                     reference: only(&one, &other),
                     bifocal: only(&other, &one),
+                    is_final: true,
                 });
             }
         }

@@ -4,12 +4,15 @@
 //!     cargo test --test oracle -- SUBSTRING        scripts whose "set/file: title" contains it
 //!     ORACLE_SERVERS=mariadb-10.11,mysql-9.7       only these servers
 //!     ORACLE_IDENTITY=1                            the oracle's own test: both sides have the older schema, no Bifocal
+//!     ORACLE_PLAN=1                                the rewriter alone, without `bifocal serve`
+//!     ORACLE_SHOW=1                                print what the reference says to each statement
 
 mod compare;
 mod fixture;
 mod job;
 mod report;
 mod run;
+mod speaker;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -27,6 +30,7 @@ use tokio::task::JoinSet;
 
 use job::{Job, Pair};
 use report::Report;
+use speaker::Route;
 use support::{
     proxy::Proxy,
     server::{Coverage, Kind, Server},
@@ -92,6 +96,10 @@ async fn oracle(arguments: &Arguments) -> Result<bool> {
     Ok(total.failures.is_empty())
 }
 
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
+}
+
 fn is_chosen(arguments: &Arguments, name: &str) -> bool {
     let matches = |pattern: &String| if arguments.exact { name == pattern } else { name.contains(pattern.as_str()) };
     arguments.filter.as_ref().is_none_or(matches) && !arguments.skip.iter().any(matches)
@@ -122,23 +130,30 @@ async fn covered(kind: &Kind, sets: &[Arc<Set>], mut jobs: Vec<Job>, folder: &Pa
     let (reference, migrated) = (folder.join("reference"), folder.join("migrated"));
     let (reference, migrated) = tokio::join!(Server::start(kind, &reference), Server::start(kind, &migrated));
     let pair = Arc::new(Pair { kind: kind.clone(), reference: reference?, migrated: migrated? });
-    let (rules, snapshots) = (folder.join("rules"), folder.join("snapshots"));
+    let rules = folder.join("rules");
     fs::create_dir_all(&rules)?;
     let mut proxy = None;
-    if std::env::var_os("ORACLE_IDENTITY").is_none() {
-        jobs = with_snapshots(sets, jobs, &pair, &snapshots, &mut report).await;
+    let mut route = Route::Identity;
+    if !is_set("ORACLE_IDENTITY") {
+        jobs = with_snapshots(sets, jobs, &pair, folder, &mut report).await;
         for job in &jobs {
-            job.write_rules(&pair, &snapshots, &rules)?;
+            job.write_rules(&pair, &rules)?;
         }
-        if !jobs.is_empty() {
-            proxy = Some(Proxy::start(pair.migrated.port, &rules, &folder.join("bifocal.log"))?);
+        if jobs.is_empty() {
+            report.print_failures(&rules);
+            return Ok(report);
+        }
+        if is_set("ORACLE_PLAN") {
+            route = Route::Plan(Arc::new(bifocal::cli::rules::load(&rules)?));
+        } else {
+            let started = Proxy::start(pair.migrated.port, &rules, &folder.join("bifocal.log"))?;
+            route = Route::Proxy(started.port);
+            proxy = Some(started);
         }
     }
-    report.add(work(jobs, &pair, proxy.as_ref().map(|proxy| proxy.port)).await?);
+    report.add(work(jobs, &pair, &route).await?);
     report.merge_modes();
-    for failure in &report.failures {
-        failure.print(&rules);
-    }
+    report.print_failures(&rules);
     if let Some(last_words) = proxy.as_mut().and_then(Proxy::death) {
         bail!("bifocal serve has ended; its log ends:\n{last_words}");
     }
@@ -150,7 +165,7 @@ async fn with_snapshots(
     sets: &[Arc<Set>],
     mut jobs: Vec<Job>,
     pair: &Pair,
-    snapshots: &Path,
+    folder: &Path,
     report: &mut Report,
 ) -> Vec<Job> {
     let mut good = Vec::new();
@@ -160,7 +175,7 @@ async fn with_snapshots(
         if of_set.is_empty() {
             continue;
         }
-        match job::snapshot(set, pair, snapshots).await {
+        match job::snapshot(set, pair, folder).await {
             Ok(()) => good.extend(of_set),
             Err(error) => of_set.iter().for_each(|job| job.fail(&pair.kind, &format!("{error:#}"), report)),
         }
@@ -169,17 +184,17 @@ async fn with_snapshots(
 }
 
 /// Shares the jobs out among the workers.
-async fn work(jobs: Vec<Job>, pair: &Arc<Pair>, bifocal: Option<u16>) -> Result<Report> {
+async fn work(jobs: Vec<Job>, pair: &Arc<Pair>, route: &Route) -> Result<Report> {
     let queue = Arc::new(Mutex::new(jobs));
     let mut workers = JoinSet::new();
     for _ in 0..WORKERS {
-        let (queue, pair) = (Arc::clone(&queue), Arc::clone(pair));
+        let (queue, pair, route) = (Arc::clone(&queue), Arc::clone(pair), route.clone());
         workers.spawn(async move {
             let mut report = Report::default();
             loop {
                 let job = queue.lock().unwrap_or_else(PoisonError::into_inner).pop();
                 let Some(job) = job else { return report };
-                report.add(job.run(&pair, bifocal).await);
+                report.add(job.run(&pair, &route).await);
             }
         });
     }

@@ -84,6 +84,18 @@ impl Report {
         names.len()
     }
 
+    /// Prints what failed; scripts that were not even begun, for one reason, share one entry.
+    pub fn print_failures(&self, rules: &Path) {
+        let mut told: Vec<(&str, &str)> = Vec::new();
+        for failure in &self.failures {
+            let reason = (failure.set.as_str(), failure.difference.what.as_str());
+            if !failure.difference.statement.is_empty() || !told.contains(&reason) {
+                failure.print(rules);
+                told.push(reason);
+            }
+        }
+    }
+
     /// The summary; the last line is for machines.
     pub fn print(&self, servers: usize) {
         println!(
@@ -94,6 +106,7 @@ impl Report {
             println!("tolerated: {tolerance}: {count} times");
         }
         let failed = self.failed();
+        println!("{} differing statements in {failed} scripts", self.failures.len());
         println!("{} passed, {failed} failed", self.scripts - failed);
     }
 }
@@ -101,15 +114,15 @@ impl Report {
 impl Failure {
     fn is_like(&self, other: &Self) -> bool {
         let key = |failure: &Self| {
-            let Difference { line, what, bifocal, .. } = &failure.difference;
-            (failure.server, failure.set.clone(), failure.title.clone(), *line, what.clone(), bifocal.clone())
+            let Difference { line, what, .. } = &failure.difference;
+            (failure.server, failure.set.clone(), failure.title.clone(), *line, what.clone())
         };
         key(self) == key(other)
     }
 
     /// Prints it, with the rewritten text where Bifocal can tell it.
-    pub fn print(&self, rules: &Path) {
-        let Difference { line, statement, what, reference, bifocal: answer } = &self.difference;
+    fn print(&self, rules: &Path) {
+        let Difference { line, statement, what, reference, bifocal: answer, .. } = &self.difference;
         println!("\nFAILED {} {}/{}", self.server, self.set, self.title);
         println!("  at {}:{line}, modes: {}", self.file, self.modes.join(", "));
         println!("  what: {}", indent(what));

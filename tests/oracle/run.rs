@@ -8,9 +8,11 @@ use mysql_async::Value;
 use crate::{
     compare::{self, Tolerances},
     fixture::NOW,
+    speaker::{Route, Speaker, Statement},
     support::{
         case::{Action, Literal, Script, Step},
-        client::{Client, Dsn, Failure, Outcome, Prepared, text_of},
+        client::{Client, Dsn, Failure, Outcome, text_of},
+        server::Kind,
     },
 };
 
@@ -20,7 +22,7 @@ const UNSUPPORTED_PS: u16 = 1295;
 const REFUSAL: u16 = 1235;
 
 /// How a script is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Mode {
     /// In the prepared-statement protocol.
     pub prepared: bool,
@@ -52,14 +54,18 @@ pub struct Targets {
     pub reference: u16,
     /// The migrated server's port.
     pub migrated: u16,
-    /// Bifocal's port; none where both sides are the reference's schema (the oracle's own test).
-    pub bifocal: Option<u16>,
+    /// What stands before it.
+    pub route: Route,
+    /// What both servers are.
+    pub kind: Kind,
     /// The database's name, the same on both sides.
     pub database: String,
     /// The script's version.
     pub version: String,
     /// The physical version.
     pub physical: String,
+    /// Whether the reference's outcomes are printed.
+    pub is_shown: bool,
     /// The ordinary account.
     pub account: (&'static str, &'static str),
 }
@@ -69,26 +75,31 @@ impl Targets {
         Dsn { port, user: self.account.0, password: Some(self.account.1), database: Some(database), found_rows }
     }
 
-    /// The reference.
-    pub fn reference(&self, found_rows: bool) -> Dsn {
-        self.dsn(self.reference, self.database.clone(), found_rows)
+    /// Connects to the reference.
+    pub async fn reference(&self, found_rows: bool) -> Result<Speaker> {
+        Ok(Client::connect(&self.dsn(self.reference, self.database.clone(), found_rows)).await?.into())
     }
 
-    /// The migrated database, as a version sees it through Bifocal.
-    pub fn bifocal(&self, version: &str, found_rows: bool) -> Dsn {
-        match self.bifocal {
-            Some(port) => self.dsn(port, format!("{}__{version}", self.database), found_rows),
-            None => self.dsn(self.migrated, self.database.clone(), found_rows),
-        }
+    /// Connects to the migrated database, as a version that sees it through Bifocal.
+    pub async fn bifocal(&self, version: &str, found_rows: bool) -> Result<Speaker> {
+        let dsn = match self.route {
+            Route::Proxy(port) => self.dsn(port, format!("{}__{version}", self.database), found_rows),
+            Route::Identity | Route::Plan(_) => self.dsn(self.migrated, self.database.clone(), found_rows),
+        };
+        Speaker::connect(&dsn, &self.route, version, &self.kind).await
     }
 
-    /// The migrated database, as a client of that version reaches it: the physical version needs no Bifocal.
-    fn other(&self, version: &str, found_rows: bool) -> Dsn {
+    /// Connects to the migrated database as any version: the physical one needs no Bifocal.
+    async fn other(&self, version: &str, found_rows: bool) -> Result<Speaker> {
         if version == self.physical {
-            self.dsn(self.migrated, self.database.clone(), found_rows)
+            Ok(Client::connect(&self.dsn(self.migrated, self.database.clone(), found_rows)).await?.into())
         } else {
-            self.bifocal(version, found_rows)
+            self.bifocal(version, found_rows).await
         }
+    }
+
+    fn is_identity(&self) -> bool {
+        matches!(self.route, Route::Identity)
     }
 }
 
@@ -105,6 +116,8 @@ pub struct Difference {
     pub reference: String,
     /// Bifocal's outcome.
     pub bifocal: String,
+    /// Whether the sides now have different data, so that nothing after this says anything.
+    pub is_final: bool,
 }
 
 /// What a run counts.
@@ -125,38 +138,40 @@ pub struct Run<'a> {
     targets: &'a Targets,
     mode: Mode,
     counts: &'a mut Counts,
-    reference: Client,
-    bifocal: Client,
-    others: HashMap<String, Client>,
+    reference: Speaker,
+    bifocal: Speaker,
+    others: HashMap<String, Speaker>,
     /// Whether the oracle's own transaction is open.
     open: bool,
 }
 
 impl<'a> Run<'a> {
-    /// Runs a whole script; the inner result says where the sides parted.
+    /// Runs a script to its end, or to where the two sides have nothing in common any more; says where they parted.
     pub async fn script(
         targets: &'a Targets,
         script: &Script,
         mode: Mode,
         counts: &'a mut Counts,
-    ) -> Result<Option<Difference>> {
-        let reference = Client::connect(&targets.reference(mode.found_rows)).await?;
-        let bifocal = Client::connect(&targets.bifocal(&targets.version, mode.found_rows)).await?;
+    ) -> Result<Vec<Difference>> {
+        let reference = targets.reference(mode.found_rows).await?;
+        let bifocal = targets.bifocal(&targets.version, mode.found_rows).await?;
         let mut run = Self { targets, mode, counts, reference, bifocal, others: HashMap::new(), open: false };
         run.both(NOW).await?;
+        let mut differences = Vec::new();
         for step in &script.steps {
-            if let Some(difference) = run.step(step).await? {
-                return Ok(Some(difference));
+            differences.extend(run.step(step).await?);
+            if differences.iter().any(|difference| difference.is_final) {
+                return Ok(differences);
             }
         }
         run.end().await?;
-        Ok(None)
+        Ok(differences)
     }
 
     async fn step(&mut self, step: &Step) -> Result<Option<Difference>> {
         let text = step.text.replace("{db}", &self.targets.database);
         let step = &Step { text, ..step.clone() };
-        let identity = self.targets.bifocal.is_none();
+        let identity = self.targets.is_identity();
         let lone = matches!(step.action, Action::Reference | Action::Version(_));
         self.transaction(self.mode.transaction && !lone).await?;
         match &step.action {
@@ -204,7 +219,7 @@ impl<'a> Run<'a> {
                 if let (Some(one), Some(other), None) = (&one, &other, documented)
                     && let Some(what) = self.prepared_difference(one, other)
                 {
-                    return Ok(Some(parted(step, &[], what, &Outcome::default(), &Outcome::default())));
+                    return Ok(Some(prepared_apart(step, what, one, other)));
                 }
                 one.zip(other)
             }
@@ -220,8 +235,9 @@ impl<'a> Run<'a> {
             let prepared = statements.as_ref();
             let one = execute(&mut self.reference, step, args, prepared.map(|pair| &pair.0)).await?;
             let other = execute(&mut self.bifocal, step, args, prepared.map(|pair| &pair.1)).await?;
-            if let Some(difference) = self.judge(step, args, &one, &other, documented) {
-                return Ok(Some(difference));
+            let difference = self.judge(step, args, &one, &other, documented);
+            if difference.is_some() {
+                return Ok(difference);
             }
         }
         if let Some((one, other)) = statements {
@@ -231,11 +247,11 @@ impl<'a> Run<'a> {
         Ok(None)
     }
 
-    fn prepared_difference(&mut self, one: &Prepared, other: &Prepared) -> Option<String> {
-        let (one, other) = (&one.statement, &other.statement);
-        if one.num_params() != other.num_params() {
+    fn prepared_difference(&mut self, one: &Statement, other: &Statement) -> Option<String> {
+        if one.param_count != other.param_count {
             return Some("the number of parameters of the prepared statement".to_owned());
         }
+        let (one, other) = (&one.prepared.statement, &other.prepared.statement);
         compare::columns(&one.columns(), &other.columns(), &mut self.counts.tolerances)
             .map(|what| format!("{what}, as prepared"))
     }
@@ -250,6 +266,10 @@ impl<'a> Run<'a> {
         documented: Option<&str>,
     ) -> Option<Difference> {
         self.counts.statements += 1;
+        if self.targets.is_shown && self.mode == Mode::default() {
+            let statement = step.text_with(args).unwrap_or_else(|_| step.text.clone());
+            println!("{}: {statement}\n    {}", step.line, compare::show(one).replace('\n', "\n    "));
+        }
         let what = compare::difference(one, other, step.unordered, &mut self.counts.tolerances);
         match (what, documented) {
             (None, None) => None,
@@ -268,7 +288,7 @@ impl<'a> Run<'a> {
 
     async fn reference(&mut self, step: &Step) -> Result<Option<Difference>> {
         let outcome = execute(&mut self.reference, step, first(step), None).await?;
-        if self.targets.bifocal.is_none() {
+        if self.targets.is_identity() {
             execute(&mut self.bifocal, step, first(step), None).await?;
         }
         match outcome.error {
@@ -296,7 +316,7 @@ impl<'a> Run<'a> {
 
     async fn other(&mut self, step: &Step, version: &str) -> Result<Option<Difference>> {
         if !self.others.contains_key(version) {
-            let mut client = Client::connect(&self.targets.other(version, self.mode.found_rows)).await?;
+            let mut client = self.targets.other(version, self.mode.found_rows).await?;
             client.run(NOW).await?;
             self.others.insert(version.to_owned(), client);
         }
@@ -332,23 +352,53 @@ fn first(step: &Step) -> &[Literal] {
 }
 
 /// Prepares, where the mode asks for it.
-async fn prepare(client: &mut Client, step: &Step, mode: Mode) -> Result<Option<Prepared>, Failure> {
-    if mode.prepared { client.prepare(&step.text).await.map(Some) } else { Ok(None) }
+async fn prepare(speaker: &mut Speaker, step: &Step, mode: Mode) -> Result<Option<Statement>, Failure> {
+    if mode.prepared { speaker.prepare(&step.text).await.map(Some) } else { Ok(None) }
 }
 
-async fn execute(client: &mut Client, step: &Step, args: &[Literal], prepared: Option<&Prepared>) -> Result<Outcome> {
-    let mut outcome = match prepared {
-        Some(prepared) => client.execute(prepared, args.iter().map(|literal| literal.value.clone()).collect()).await,
-        None if args.is_empty() => client.text(&step.text).await,
-        None => client.text(&step.text_with(args)?).await,
-    };
-    client.add_warnings(&mut outcome).await;
-    Ok(outcome)
+async fn execute(
+    speaker: &mut Speaker,
+    step: &Step,
+    args: &[Literal],
+    prepared: Option<&Statement>,
+) -> Result<Outcome> {
+    Ok(match prepared {
+        Some(prepared) => {
+            let args: Vec<_> = args.iter().map(|literal| literal.value.clone()).collect();
+            speaker.execute(prepared, &args).await
+        }
+        None if args.is_empty() => speaker.text(&step.text).await,
+        None => speaker.text(&step.text_with(args)?).await,
+    })
 }
 
 fn parted(step: &Step, args: &[Literal], what: String, one: &Outcome, other: &Outcome) -> Difference {
-    let statement = step.text_with(args).unwrap_or_else(|_| step.text.clone());
-    Difference { line: step.line, statement, what, reference: compare::show(one), bifocal: compare::show(other) }
+    let has_failed = |outcome: &Outcome| outcome.error.is_some();
+    let is_cut_off = |outcome: &Outcome| outcome.error.as_ref().is_some_and(|error| error.number == 0);
+    Difference {
+        line: step.line,
+        statement: step.text_with(args).unwrap_or_else(|_| step.text.clone()),
+        what,
+        reference: compare::show(one),
+        bifocal: compare::show(other),
+        is_final: is_cut_off(other)
+            || !step.reads_only() && (has_failed(one) != has_failed(other) || one.affected != other.affected),
+    }
+}
+
+fn prepared_apart(step: &Step, what: String, one: &Statement, other: &Statement) -> Difference {
+    let show = |statement: &Statement| {
+        let columns = statement.prepared.statement.columns();
+        format!("{} parameters; {}", statement.param_count, compare::show_columns(&columns))
+    };
+    Difference {
+        line: step.line,
+        statement: step.text.clone(),
+        what,
+        reference: show(one),
+        bifocal: show(other),
+        is_final: !step.reads_only(),
+    }
 }
 
 fn expected(step: &Step, wanted: &str, outcome: &Outcome) -> Difference {
@@ -358,5 +408,6 @@ fn expected(step: &Step, wanted: &str, outcome: &Outcome) -> Difference {
         what: "not what the script expects".to_owned(),
         reference: wanted.to_owned(),
         bifocal: compare::show(outcome),
+        is_final: !step.reads_only(),
     }
 }

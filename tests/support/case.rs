@@ -129,7 +129,7 @@ impl Step {
     }
 
     /// Whether it surely changes nothing. `SELECT … INTO OUTFILE` and functions with effects are not foreseen.
-    fn reads_only(&self) -> bool {
+    pub fn reads_only(&self) -> bool {
         self.action == Action::Compare
             && matches!(
                 self.words().0.as_str(),
