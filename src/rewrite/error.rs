@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::ServerError;
 use crate::{
-    rules::{ColumnSource, Mapping, TableMapping, raise},
+    rules::{ColumnSource, Family, Mapping, TableMapping, family, raise},
     sql::{LexMode, ServerKind, Text},
 };
 
@@ -59,16 +59,20 @@ fn raised(message: &str, chain: &[Arc<Mapping>]) -> Option<ServerError> {
     let (code, place) = number.split_once('.').unwrap_or((number, ""));
     let code: u32 = code.parse().ok()?;
     raise::ALL.iter().find(|(known, _)| *known == code)?;
-    let column = place.get(1..7).and_then(|place| {
+    let place = place.get(1..7).and_then(|place| {
         let (table, column) = (place[..3].parse::<usize>().ok()?, place[3..].parse::<usize>().ok()?);
-        Some(chain.first()?.tables.get(table)?.columns.get(column)?.name.clone())
+        let table = chain.first()?.tables.get(table)?;
+        Some((table.name.as_str(), table.columns.get(column)?.name.clone()))
     });
-    let column = column.unwrap_or_else(|| "?".to_owned());
+    let (table, column) = place.unwrap_or(("?", "?".to_owned()));
+    let declared = chain.first().and_then(|mapping| mapping.schema.table(table)?.column(&column));
+    let is_list = declared.is_some_and(|column| matches!(family(column), Family::Enum | Family::Set));
     let (number, sqlstate, message) = match code {
         raise::TOO_LONG => (1406, *b"22001", format!("Data too long for column '{column}' at row 1")),
         raise::OUT_OF_RANGE => (1264, *b"22003", format!("Out of range value for column '{column}' at row 1")),
         raise::NULL_NOT_ALLOWED => (1048, *b"23000", format!("Column '{column}' cannot be null")),
         raise::NO_DEFAULT => (1364, *b"HY000", format!("Field '{column}' doesn't have a default value")),
+        raise::UNFIT if is_list => (1265, *b"01000", format!("Data truncated for column '{column}' at row 1")),
         raise::UNMAPPED_WRITE => (1265, *b"01000", format!("Data truncated for column '{column}' at row 1")),
         raise::UNFIT => (1366, *b"HY000", format!("Incorrect value for column '{column}' at row 1")),
         _ => (1235, *b"42000", "Bifocal: a stored value has no counterpart in this version".to_owned()),

@@ -14,7 +14,7 @@ use super::{
     update::assignments,
 };
 use crate::{
-    rules::{ColumnSource, Lossiness, TableMapping, checked_cast, raise_as},
+    rules::{ColumnSource, Lossiness, TableMapping, cast, checked_cast, raise},
     schema::Column,
     sql::{
         Piece,
@@ -47,11 +47,11 @@ pub fn rewrite(statement: &mut Statement<'_>, table: &[Name], row_alias: Option<
     let relation = Relation { block: 0, name: table.to_vec(), alias: None, columns: None };
     let mapped = statement.mapped(&relation)?;
     if let Some(mapped) = mapped {
-        let target = Target { table: mapped, qualifier: mapped.physical.clone(), requalify: true };
+        let target = Target { table: mapped, qualifier: mapped.physical.clone(), requalify: true, is_row: false };
         add_target(statement, relation, target.clone());
         if let Some(alias) = row_alias {
             let relation = Relation { block: 0, name: table.to_vec(), alias: Some(alias.clone()), columns: None };
-            add_target(statement, relation, Target { qualifier: alias.text, ..target.clone() });
+            add_target(statement, relation, Target { qualifier: alias.text, is_row: true, ..target.clone() });
         }
         rewrite_target(statement, &target)?;
     }
@@ -222,7 +222,7 @@ fn listed_columns<'s>(statement: &Statement<'s>, target: &Target<'_>, shape: &Sh
             return Err(Stop::Answer(super::ServerError {
                 number: 1110,
                 sqlstate: *b"42000",
-                message: format!("Column '{name}' specified twice"),
+                message: format!("Column '{}' specified twice", column.name),
             }));
         }
         listed.push(column);
@@ -330,13 +330,13 @@ fn rewrite_rows(
     layout: &[Cell<'_>],
     rows: Vec<Range<usize>>,
 ) -> Result<(), Stop> {
-    for row in rows {
+    for (at, row) in rows.into_iter().enumerate() {
         let values = statement.text.split_commas(row.start, row.end);
         if values.len() != listed.len() {
             return Err(Stop::Answer(super::ServerError {
                 number: 1136,
                 sqlstate: *b"21S01",
-                message: "Column count doesn't match value count at row 1".to_owned(),
+                message: format!("Column count doesn't match value count at row {}", at + 1),
             }));
         }
         let mut pieces = Vec::new();
@@ -420,7 +420,10 @@ fn forward_of_values(
     Ok(splice(template, |name| {
         let Some(column) = schema.and_then(|table| table.column(name)) else { return vec![Piece::text("NULL")] };
         let value = match listed.iter().position(|other| other.name == column.name) {
-            Some(at) => value_pieces(statement, column, values[at].clone()),
+            Some(at) => match value_pieces(statement, target, column, values[at].clone()) {
+                Ok(value) => value,
+                Err(_) => vec![Piece::text("NULL")],
+            },
             None => match default_or_raise(statement, target, column) {
                 Ok(default) => return vec![Piece::text(format!("({default})"))],
                 Err(_) => vec![Piece::text("NULL")],
@@ -453,7 +456,8 @@ fn added_input(
             vec![Piece::text(quote(&kept_of(&target.table.groups[*group], name)))]
         }
         _ => match listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
-            Some(at) => parenthesise(&value_pieces(statement, listed[at], values[at].clone())),
+            Some(at) => value_pieces(statement, target, listed[at], values[at].clone())
+                .map_or_else(|_| vec![Piece::text("NULL")], |value| parenthesise(&value)),
             None => vec![Piece::text("NULL")],
         },
     }
@@ -467,7 +471,7 @@ fn rewrite_set(statement: &mut Statement<'_>, target: &Target<'_>, range: Range<
     for (_, assignment) in assignments(statement, range.clone())? {
         let column = schema.column(&assignment.column).ok_or_else(|| {
             let place = clause_of(statement, statement.text.span(assignment.value.start).start);
-            refusal::unknown_column(&assignment.column, place)
+            refusal::unknown_column(&assignment.written, place)
         })?;
         listed.push(column);
         values.push(assignment.value);
@@ -542,7 +546,7 @@ fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column]
             let pieces = if direct || column.nullable {
                 value
             } else {
-                let raised = raise_as(crate::rules::raise::NULL_NOT_ALLOWED, column);
+                let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
                 let raised = tag_raises(statement, target.table, &column.name, &raised);
                 vec![Piece::text(format!("COALESCE({}, {raised})", input(&column.name)))]
             };

@@ -105,6 +105,15 @@ pub fn unknown_column(column: &str, clause: &str) -> Stop {
     })
 }
 
+/// `Column is ambiguous` (1052).
+pub fn ambiguous_column(column: &str, clause: &str) -> Stop {
+    Stop::Answer(ServerError {
+        number: 1052,
+        sqlstate: *b"23000",
+        message: format!("Column '{column}' in {clause} is ambiguous"),
+    })
+}
+
 /// `Table doesn't exist` (1146).
 pub fn no_such_table(database: &str, table: &str) -> Stop {
     Stop::Answer(ServerError {

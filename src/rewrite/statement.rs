@@ -43,6 +43,8 @@ pub struct Target<'a> {
     pub qualifier: String,
     /// Whether the client's qualifiers have to become `qualifier`.
     pub requalify: bool,
+    /// Whether it is the row alias of an INSERT, which has the inserted columns alone.
+    pub is_row: bool,
 }
 
 /// What a column reference stands for.
@@ -52,6 +54,8 @@ pub enum Resolution {
     Column(usize),
     /// No table in sight has such a column.
     Nothing,
+    /// Several tables of one block have it; this is the first.
+    Ambiguous(usize),
     /// A table whose columns are not known may have it, and so may this relation further out.
     Unsure(usize),
 }
@@ -121,15 +125,14 @@ impl<'a> Statement<'a> {
             }
             inner = Some(block);
             let body = self.blocks.blocks[block].body;
+            let mut found = Vec::new();
             for (index, relation) in self.blocks.relations.iter().enumerate() {
                 if relation.block != block && Some(relation.block) != body {
                     continue;
                 }
                 match reference.parts.as_slice() {
                     [_] => match self.columns_of(relation) {
-                        Some(columns) if columns.iter().any(|name| column.is(name)) => {
-                            return if unsure { Resolution::Unsure(index) } else { Resolution::Column(index) };
-                        }
+                        Some(columns) if columns.iter().any(|name| column.is(name)) => found.push(index),
                         Some(_) => {}
                         None => unsure = true,
                     },
@@ -138,6 +141,14 @@ impl<'a> Statement<'a> {
                     }
                     _ => {}
                 }
+            }
+            match found.as_slice() {
+                [] => {}
+                [first, ..] if unsure => return Resolution::Unsure(*first),
+                [only] => return Resolution::Column(*only),
+                // NATURAL and USING make one column of several.
+                [first, ..] if self.blocks.blocks[block].coalesces => return Resolution::Column(*first),
+                [first, ..] => return Resolution::Ambiguous(*first),
             }
             unsure |= reference.parts.len() == 1 && self.may_be_output(block, column);
         }
@@ -172,7 +183,8 @@ impl<'a> Statement<'a> {
             }
         }
         for parts in qualified {
-            if parts[0].is(&self.mapping.database) && self.mapping.table(&parts[1].text).is_some() {
+            let replaced = self.tables.iter().any(|table| parts[1].is(&table.alias));
+            if parts[0].is(&self.mapping.database) && replaced {
                 self.edits.put(parts[0].span.start..parts[1].span.start, "");
             }
         }
@@ -206,6 +218,11 @@ impl<'a> Statement<'a> {
             return Err(refusal::STATEMENT_KIND.because(format!("the place where {} stands is not mapped", name.text)));
         }
         Ok(())
+    }
+
+    /// Whether a value that does not fit is an error: the mode is strict, and the statement does not say IGNORE.
+    pub fn is_strict(&self) -> bool {
+        self.facts.strict && !(1..4).any(|index| self.text.is_word(index, "IGNORE"))
     }
 
     /// Whether the tokens hold a call that gives another value each time.

@@ -35,8 +35,8 @@ def command(client, login):
     if "mysql-" in client:
         options += ["--get-server-public-key"]
     else:
-        # TLS where it is offered, but not demanded, as newer clients do.
-        options += ["--disable-ssl-verify-server-cert"]
+        # Where it may use TLS and none is offered, it sends MySQL its password as if there were TLS.
+        options += ["--skip-ssl"]
     return [client, *options, login["database"]]
 
 

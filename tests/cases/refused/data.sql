@@ -1,3 +1,2 @@
 INSERT INTO users (id, mail, full_name, secret, bio) VALUES (1, 'ann@example.com', 'Ann Lee', 7, 'a word'), (2, 'bob@example.com', 'Bob Stone', NULL, NULL);
-INSERT INTO orders (id, user_id, total) VALUES (1, 1, 4.70);
 INSERT INTO products (id, title) VALUES (1, 'Pen');

@@ -1,0 +1,27 @@
+-- Columns that the next release drops: kept with and without a default, and discarded.
+CREATE TABLE staff (
+  id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  name VARCHAR(50) NOT NULL,
+  badge VARCHAR(10) NOT NULL,
+  room SMALLINT NOT NULL DEFAULT 1,
+  memo TEXT NULL,
+  photo VARBINARY(16) NULL,
+  hired DATE NULL,
+  rate DECIMAL(7,3) NULL,
+  updated TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  UNIQUE KEY uq_name (name)
+);
+CREATE TABLE gadgets (
+  id INT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  owner_id INT UNSIGNED NULL,
+  label VARCHAR(30) NOT NULL,
+  shade VARCHAR(10) NOT NULL DEFAULT 'grey',
+  wear TINYINT NULL,
+  CONSTRAINT fk_gadgets_owner FOREIGN KEY (owner_id) REFERENCES staff (id) ON DELETE SET NULL ON UPDATE CASCADE
+);
+CREATE TABLE applicants (
+  id INT NOT NULL PRIMARY KEY,
+  who VARCHAR(50) NULL,
+  badge VARCHAR(20) NULL,
+  note VARCHAR(100) NULL
+);

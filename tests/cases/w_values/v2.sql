@@ -1,0 +1,10 @@
+ALTER TABLE tickets ADD COLUMN state_code TINYINT NOT NULL DEFAULT 1 AFTER title, ADD COLUMN prio TINYINT NULL AFTER state_code, ADD COLUMN grade_name VARCHAR(10) NOT NULL DEFAULT 'zero' AFTER prio;
+UPDATE tickets SET state_code = CASE state WHEN 'open' THEN 1 WHEN 'in progress' THEN 2 WHEN 'done' THEN 3 END, prio = CASE priority WHEN 'low' THEN 1 WHEN 'mid' THEN 5 WHEN 'high' THEN 9 END, grade_name = CASE WHEN grade IS NULL THEN 'none' WHEN grade = 0 THEN 'zero' WHEN grade = 1 THEN 'one' WHEN grade = 2 THEN 'two' END, changed_at = changed_at;
+ALTER TABLE tickets DROP KEY ix_state, DROP COLUMN state, DROP COLUMN priority, DROP COLUMN grade, ADD KEY ix_state_code (state_code);
+ALTER TABLE labels ADD COLUMN hue CHAR(1) NOT NULL DEFAULT 'r', ADD COLUMN size_cm INT NULL;
+UPDATE labels SET hue = CASE WHEN color IN ('red', 'crimson') THEN 'r' WHEN color IN ('blue', 'navy') THEN 'b' ELSE '?' END, size_cm = CASE size WHEN 'small' THEN 10 WHEN 'big' THEN 20 END;
+ALTER TABLE labels MODIFY color VARCHAR(20) NULL INVISIBLE, MODIFY size VARCHAR(8) NULL INVISIBLE;
+ALTER TABLE votes ADD COLUMN kind_id TINYINT NOT NULL DEFAULT 1 AFTER ticket_id;
+UPDATE votes SET kind_id = CASE kind WHEN 'up' THEN 1 ELSE 2 END;
+ALTER TABLE votes ADD KEY hold (ticket_id), DROP PRIMARY KEY, DROP COLUMN kind, ADD PRIMARY KEY (ticket_id, kind_id);
+ALTER TABLE votes DROP KEY hold, ALTER COLUMN kind_id DROP DEFAULT;
