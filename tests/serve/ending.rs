@@ -164,12 +164,12 @@ const MUCH: &str = "SELECT 1, REPEAT('x', 1048576) FROM orders a, orders b, orde
 const MUCH_MAPPED: &str = "SELECT u.mail, REPEAT('x', 1048576) FROM users u, users b, users c LIMIT 100";
 const ROWS_LEN: usize = 100 * 1_048_576;
 /// Some buffers, and some more for the allocator.
-const MAX_GROWTH: u64 = 24 * 1024;
+const MAX_GROWTH: u64 = 8 * 1024;
 /// A hundred megabytes in about two seconds.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// A client that reads slowly holds the server up, and fills no memory.
-pub async fn reads_slowly(shop: &Shop) -> Result<()> {
+pub fn reads_slowly(shop: &Shop) -> Result<()> {
     for (database, sql) in [("shop__v1", MUCH_MAPPED), ("shop__v1", MUCH), ("shop", MUCH)] {
         let proxy = shop.serve(&["--listen", "127.0.0.1:0"])?;
         let before = memory(&proxy, "VmRSS")?;

@@ -98,7 +98,7 @@ async fn serves(name: &str) -> Result<()> {
     ending::limits_connections(&shop).await.context("limits_connections")?;
     ending::hangs_up(&shop).await.context("hangs_up")?;
     ending::loses_the_backend(&shop).await.context("loses_the_backend")?;
-    ending::reads_slowly(&shop).await.context("reads_slowly")?;
+    ending::reads_slowly(&shop).context("reads_slowly")?;
     ending::drains(&shop).await.context("drains")?;
     ending::cuts_off(&shop).await.context("cuts_off")
 }
