@@ -9,7 +9,8 @@ use std::{
 };
 
 use bifocal::rules::{
-    ColumnSource, Diagnostic, Group, Mapping, Ruleset, SourceFile, TableMapping, Template, compile, raise,
+    ColumnSource, Diagnostic, Group, Mapping, Ruleset, SUPPORTED, SourceFile, TableMapping, Template, UNSUPPORTED,
+    compile, raise,
 };
 
 #[test]
@@ -68,6 +69,20 @@ fn raised_codes_are_distinct() {
     let mut codes: Vec<u32> = raise::ALL.iter().map(|(code, _)| *code).collect();
     codes.dedup();
     assert_eq!(codes.len(), raise::ALL.len());
+}
+
+#[test]
+fn every_kind_is_documented() {
+    let readme = fs::read_to_string("rules/README.md").expect("the file is there");
+    let (supported, planned) = readme.split_once("## Not supported yet").expect("the last section");
+    let sections: Vec<&str> =
+        supported.lines().filter_map(|line| line.strip_prefix("## `")?.strip_suffix('`')).collect();
+    let mut kinds = sections.clone();
+    kinds.sort_unstable();
+    assert_eq!(kinds, SUPPORTED);
+    for kind in UNSUPPORTED {
+        assert!(planned.contains(&format!("`{kind}`")), "{kind}");
+    }
 }
 
 fn compile_file(path: &Path) -> Result<Ruleset, Vec<Diagnostic>> {

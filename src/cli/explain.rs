@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> ExitCode {
     let ruleset = match super::rules::load(&args.rules) {
         Ok(ruleset) => ruleset,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", error.render());
             return ExitCode::from(1);
         }
     };
@@ -125,7 +125,7 @@ fn describe(table: &TableMapping, version: &str, named: impl Fn(&str) -> bool) {
 }
 
 /// How the server that a snapshot came from lexes, in its default mode.
-fn mode_of(server: &str) -> LexMode {
+pub fn mode_of(server: &str) -> LexMode {
     let kind = if server.contains("MariaDB") { ServerKind::MariaDb } else { ServerKind::MySql };
     let mut parts = server.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);

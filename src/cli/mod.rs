@@ -1,15 +1,17 @@
 //! The command line: one file per subcommand.
 
 pub mod check;
+pub mod demo;
 pub mod explain;
 pub mod rules;
+mod serve;
 pub mod snapshot;
 
-use std::process::ExitCode;
+use std::{future::Future, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-/// One database, every app version in focus.
+/// One database, every app version in focus: a MySQL-wire proxy for rolling schema changes.
 #[derive(Debug, Parser)]
 #[command(name = "bifocal", version)]
 struct Arguments {
@@ -22,8 +24,12 @@ struct Arguments {
 enum Command {
     /// Compile the rules; with --database-url also hold them against the live schema and data.
     Check(check::Args),
+    /// Start a private server, migrate it, serve v1 and v2 clients, print what each sees.
+    Demo(demo::Args),
     /// Show how a statement would be rewritten, which changes did it, and why one is refused.
     Explain(explain::Args),
+    /// Run the proxy.
+    Serve(serve::Args),
     /// Capture a version's schema from a server as JSON.
     Snapshot(snapshot::Args),
 }
@@ -33,20 +39,29 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let code = if error.use_stderr() { 64 } else { 0 };
-            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::FAILURE };
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("bifocal: {error}");
-            return ExitCode::FAILURE;
+            // The terminal may be gone; there is nobody to tell then.
+            _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
     match arguments.command {
-        Command::Check(args) => runtime.block_on(check::run(&args)),
+        Command::Check(args) => block_on(check::run(&args)),
+        Command::Demo(args) => block_on(demo::run(&args)),
         Command::Explain(args) => explain::run(&args),
-        Command::Snapshot(args) => runtime.block_on(snapshot::run(&args)),
+        Command::Serve(args) => serve::run(args),
+        Command::Snapshot(args) => block_on(snapshot::run(&args)),
     }
 }
+
+fn block_on(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => {
+            eprintln!("bifocal: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Exit status of a mistake on the command line or in the configuration (`EX_USAGE`).
+const USAGE: u8 = 64;

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use mysql_async::{Conn, Opts, Row, prelude::Queryable};
 
 use crate::{
+    rules::unquoted,
     schema::{Column, Key, Schema, Table, TableKind, column_defaults},
     sql::{LexMode, ServerKind},
 };
@@ -64,11 +65,12 @@ pub async fn capture(connection: &mut Conn) -> anyhow::Result<Schema> {
     let mut keys = keys(connection).await?;
     let mut tables = Vec::new();
     for (name, kind) in table_names(connection).await? {
-        let create = create_text(connection, &name, kind).await?;
+        let bytes = create_text(connection, &name, kind).await?;
         let mut columns = columns.remove(&name).unwrap_or_default();
         if kind == TableKind::BaseTable {
-            set_defaults(&mut columns, &create, &server);
+            set_defaults(&mut columns, &bytes, &server);
         }
+        let create = without_counter(&String::from_utf8_lossy(&bytes));
         tables.push(Table { keys: keys.remove(&name).unwrap_or_default(), name, kind, create, columns });
     }
     Ok(Schema { database, server, charset, collation, tables })
@@ -87,19 +89,18 @@ async fn table_names(connection: &mut Conn) -> anyhow::Result<Vec<(String, Table
     Ok(names)
 }
 
-/// `SHOW CREATE TABLE`, without the counter that changes with every insert.
-async fn create_text(connection: &mut Conn, name: &str, kind: TableKind) -> anyhow::Result<String> {
+/// The answer to `SHOW CREATE`. It is not always text: MariaDB prints binary defaults as they are.
+async fn create_text(connection: &mut Conn, name: &str, kind: TableKind) -> anyhow::Result<Vec<u8>> {
     let what = if kind == TableKind::View { "VIEW" } else { "TABLE" };
     let statement = format!("SHOW CREATE {what} `{}`", name.replace('`', "``"));
     let row: Row = connection.query_first(statement).await?.with_context(|| format!("no answer about `{name}`"))?;
-    let bytes: Vec<u8> = row.get_opt(1).context("SHOW CREATE without a text")??;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    Ok(without_counter(&text))
+    Ok(row.get_opt(1).context("SHOW CREATE without a text")??)
 }
 
+/// Without the counter that changes with every insert.
 fn without_counter(create: &str) -> String {
     const COUNTER: &str = " AUTO_INCREMENT=";
-    let Some(options) = create.rfind("\n)") else { return create.to_owned() };
+    let Some(options) = create.find("\n)") else { return create.to_owned() };
     match create[options..].find(COUNTER) {
         Some(at) => {
             let start = options + at;
@@ -175,13 +176,30 @@ fn field<T: mysql_async::prelude::FromValue>(row: &Row, index: usize) -> anyhow:
 }
 
 /// A nullable column without a DEFAULT clause (MySQL prints none for TEXT) has the default NULL.
-fn set_defaults(columns: &mut [Column], create: &str, server: &str) {
-    let defaults = column_defaults(create, lex_mode(server));
+fn set_defaults(columns: &mut [Column], create: &[u8], server: &str) {
+    let mode = lex_mode(server);
+    let defaults = match std::str::from_utf8(create) {
+        Ok(create) => column_defaults(create, mode),
+        Err(_) => binary_defaults(create, mode),
+    };
     for column in columns {
         let default = defaults.iter().find(|(name, _)| *name == column.name).map(|(_, default)| default.clone());
         let implied = column.nullable && column.generated.is_none();
         column.default = default.or_else(|| implied.then(|| "NULL".to_owned()));
     }
+}
+
+/// Defaults from a text that is no UTF-8: each byte is read as a character, and literals become hexadecimal.
+fn binary_defaults(create: &[u8], mode: LexMode) -> Vec<(String, String)> {
+    let wide: String = create.iter().map(|byte| char::from(*byte)).collect();
+    let bytes = |text: &str| text.chars().filter_map(|c| u8::try_from(c).ok()).collect::<Vec<u8>>();
+    let restored = |text: &str| String::from_utf8_lossy(&bytes(text)).into_owned();
+    let hexadecimal = |text: &str| {
+        let digits: Vec<String> = bytes(&unquoted(text)).iter().map(|byte| format!("{byte:02X}")).collect();
+        format!("X'{}'", digits.concat())
+    };
+    let default = |text: &str| String::from_utf8(bytes(text)).unwrap_or_else(|_| hexadecimal(text));
+    column_defaults(&wide, mode).iter().map(|(name, text)| (restored(name), default(text))).collect()
 }
 
 /// How the server's own output is lexed.

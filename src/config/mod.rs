@@ -1,1 +1,10 @@
-//! See ARCHITECTURE.md.
+//! Configuration in two stages: as written (flags, environment, a YAML file), then resolved, where every mistake
+//! is reported at once and no value needs another check.
+
+mod backend;
+mod listen;
+mod serve;
+
+pub use backend::BackendAddress;
+pub use listen::Listen;
+pub use serve::{Config, Mistakes, Written};

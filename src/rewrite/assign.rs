@@ -4,14 +4,14 @@
 //! is written first and the forward expressions read it: the value is computed once and has the older column's type.
 
 use super::{
-    column::{fill, qualify, read, same, tag_raises},
+    column::{clause_of, fill, qualify, read, same, tag_raises},
     refusal::{self, Stop},
     statement::{Resolution, Statement, Target, quote},
 };
 use crate::{
-    rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise, raise_as},
+    rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise},
     schema::Column,
-    sql::{Piece, TokenKind},
+    sql::{Piece, TokenKind, scope::Name},
 };
 
 /// Where an assignment stands.
@@ -30,6 +30,8 @@ pub enum Place {
 pub struct Assignment {
     /// The older column.
     pub column: String,
+    /// The column as the client wrote it, with its qualifiers.
+    pub written: String,
     /// The value's tokens.
     pub value: std::ops::Range<usize>,
 }
@@ -44,14 +46,15 @@ pub fn translate(
     let schema = statement.mapping.schema.table(&target.table.name);
     let column = schema.and_then(|table| table.column(&assignment.column));
     let (Some(column), Some(mapped)) = (column, target.table.column(&assignment.column)) else {
-        return Err(refusal::unknown_column(&assignment.column, "field list"));
+        let place = clause_of(statement, statement.text.span(assignment.value.start).start);
+        return Err(refusal::unknown_column(&assignment.written, place));
     };
-    let value = value_pieces(statement, column, assignment.value.clone());
+    let value = value_pieces(statement, target, column, assignment.value.clone())?;
     let left = |name: &str| if place == Place::Duplicate { quote(name) } else { qualify(target, name) };
     match &mapped.source {
         ColumnSource::Direct(newer) => {
             let value = if is_default(statement, &assignment.value) && !same_default(statement, target, column, newer) {
-                vec![Piece::text(default_of(column).ok_or_else(|| refusal::no_default(&column.name))?)]
+                vec![Piece::text(default_or_raise(statement, target, column)?)]
             } else {
                 vec![Piece::Source(statement.text.bytes_of(assignment.value.clone()))]
             };
@@ -64,11 +67,12 @@ pub fn translate(
             let once = needs_one_evaluation(statement, target, group, assignment);
             let write = Write { statement, target, group, column, value, left: &left };
             match group.lossiness {
-                Lossiness::Keep if once && place == Place::MultiUpdate => {
-                    Err(refusal::VOLATILE
-                        .because(format!("the value for {} in an UPDATE of several tables", column.name)))
+                // The parts of a merged value need their neighbours' values from before, in a fixed order.
+                Lossiness::Keep if (once || group.columns.len() > 1) && place == Place::MultiUpdate => {
+                    let reason = format!("the value for {} in an UPDATE of several tables", column.name);
+                    Err(refusal::VOLATILE.because(reason))
                 }
-                Lossiness::Keep if once => Ok(write.through_kept()),
+                Lossiness::Keep if once || group.columns.len() > 1 => Ok(write.through_kept()),
                 Lossiness::Keep => Ok(write.beside_kept()),
                 Lossiness::Bijective | Lossiness::Discard if once && !may_repeat(statement, group, assignment) => {
                     Err(refusal::VOLATILE.because(format!("the value for {}", column.name)))
@@ -127,6 +131,10 @@ impl<L: Fn(&str) -> String> Write<'_, '_, L> {
     }
 
     /// The value is written several times; where it equals what the older version reads, nothing changes at all.
+    ///
+    /// For a group of one column only. Each guard reads what the assignments before it left, and that is right: if
+    /// the value was unchanged, nothing was written yet; if not, the kept column holds it, and a guard that is true
+    /// then says that the newer columns already mean this value.
     fn beside_kept(&self) -> Vec<Vec<Piece>> {
         let unchanged = self.unchanged(&read(self.target, &self.column.name));
         let unless = |old: String, new: Vec<Piece>| {
@@ -138,11 +146,6 @@ impl<L: Fn(&str) -> String> Write<'_, '_, L> {
             pieces
         };
         let mut assignments = Vec::new();
-        for other in self.others() {
-            let kept = self.kept(other);
-            let value = unless(qualify(self.target, &kept), vec![Piece::text(read(self.target, other))]);
-            assignments.push(assign(&(self.left)(&kept), value));
-        }
         let kept = self.kept(&self.column.name);
         let value = self.not_null(self.value.clone());
         // IF() over a FLOAT column and a text would print the float with six digits.
@@ -253,7 +256,7 @@ pub fn not_null(statement: &Statement<'_>, target: &Target<'_>, column: &Column,
     if column.nullable || is_constant(statement, &value) {
         return value;
     }
-    let raised = raise_as(raise::NULL_NOT_ALLOWED, column);
+    let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
     let raised = tag_raises(statement, target.table, &column.name, &raised);
     let mut pieces = vec![Piece::text("COALESCE(")];
     pieces.extend(value);
@@ -273,30 +276,45 @@ fn is_constant(statement: &Statement<'_>, value: &[Piece]) -> bool {
     }
 }
 
-/// NULL for a column that does not take it is the server's own error, where the mode is strict.
+/// NULL for a column that does not take it: where the mode is strict, the value raises the error; elsewhere the server
+/// would put in a value of its own.
 pub fn refuse_null(statement: &Statement<'_>, column: &Column, value: &std::ops::Range<usize>) -> Result<(), Stop> {
     if column.nullable || value.len() != 1 || !statement.text.is_word(value.start, "NULL") {
         return Ok(());
     }
-    if statement.facts.strict {
-        return Err(refusal::cannot_be_null(&column.name));
+    if statement.is_strict() {
+        return Ok(());
     }
     Err(refusal::DEFAULTS.because(format!("NULL for {} in a mode that is not strict", column.name)))
 }
 
 /// The value's pieces: the client's own text, or the older column's default for the word DEFAULT.
-pub fn value_pieces(statement: &Statement<'_>, column: &Column, value: std::ops::Range<usize>) -> Vec<Piece> {
-    if is_default(statement, &value)
-        && let Some(default) = default_of(column)
-    {
-        return vec![Piece::text(default)];
+pub fn value_pieces(
+    statement: &Statement<'_>,
+    target: &Target<'_>,
+    column: &Column,
+    value: std::ops::Range<usize>,
+) -> Result<Vec<Piece>, Stop> {
+    if is_default(statement, &value) {
+        return Ok(vec![Piece::text(default_or_raise(statement, target, column)?)]);
     }
-    vec![Piece::Source(statement.text.bytes_of(value))]
+    Ok(vec![Piece::Source(statement.text.bytes_of(value))])
 }
 
 /// Whether a value is the word DEFAULT.
 pub fn is_default(statement: &Statement<'_>, value: &std::ops::Range<usize>) -> bool {
     value.len() == 1 && statement.text.is_word(value.start, "DEFAULT")
+}
+
+/// The default of an older column; one that has none raises the error, where the mode is strict.
+pub fn default_or_raise(statement: &Statement<'_>, target: &Target<'_>, column: &Column) -> Result<String, Stop> {
+    if let Some(default) = default_of(column) {
+        return Ok(default);
+    }
+    if !statement.is_strict() {
+        return Err(refusal::DEFAULTS.because(format!("{} has no default and the mode is not strict", column.name)));
+    }
+    Ok(tag_raises(statement, target.table, &column.name, &cast(&raise::raise(raise::NO_DEFAULT), column)))
 }
 
 /// What an older column holds where nothing is given.
@@ -328,15 +346,22 @@ fn needs_one_evaluation(
     let reads_group = statement.blocks.columns.iter().any(|reference| {
         let Some(last) = reference.parts.last() else { return false };
         bytes.contains(&last.span.start)
+            && !is_inserted_value(statement, last)
             && group.columns.iter().any(|column| last.is(column))
             && match statement.resolve(reference) {
-                Resolution::Column(index) | Resolution::Unsure(index) => {
+                Resolution::Ambiguous(index) | Resolution::Column(index) | Resolution::Unsure(index) => {
                     statement.targets.get(&index).is_some_and(|other| other.table.name == target.table.name)
                 }
                 Resolution::Nothing => false,
             }
     });
     reads_group || statement.is_volatile(assignment.value.clone()) || statement.has_subquery(assignment.value.clone())
+}
+
+/// Whether a column stands in `VALUES(column)`, which is the inserted value and not the row's.
+fn is_inserted_value(statement: &Statement<'_>, column: &Name) -> bool {
+    let index = statement.text.at(column.span.start);
+    index >= 2 && statement.text.is_punct(index - 1, "(") && statement.text.is_any_word(index - 2, &["VALUES", "VALUE"])
 }
 
 fn assign(left: &str, value: Vec<Piece>) -> Vec<Piece> {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     rules::{ColumnSource, Family, TableMapping, family, raise},
     schema::Column,
-    sql::{Piece, scope::ColumnRef},
+    sql::{Piece, ServerKind, scope::ColumnRef},
 };
 
 /// Edits every column reference that belongs to a target.
@@ -22,11 +22,16 @@ pub fn edit_references(statement: &mut Statement<'_>) -> Result<(), Stop> {
                     edit(statement, &reference, &target)?;
                 }
             }
+            Resolution::Ambiguous(relation) if statement.targets.contains_key(&relation) => {
+                let written = dotted(&reference);
+                let at = reference.parts.last().map_or(0, |part| part.span.start);
+                return Err(refusal::ambiguous_column(&written, clause_of(statement, at)));
+            }
             Resolution::Unsure(relation) if statement.targets.contains_key(&relation) => {
                 let column = reference.parts.last().map(|part| part.text.clone()).unwrap_or_default();
                 return Err(refusal::AMBIGUOUS.because(format!("which table the column {column} belongs to")));
             }
-            Resolution::Unsure(_) => {}
+            Resolution::Ambiguous(_) | Resolution::Unsure(_) => {}
             Resolution::Nothing => unknown(statement, &reference)?,
         }
     }
@@ -50,20 +55,30 @@ fn is_keyword(word: &str) -> bool {
     ["DEFAULT", "NULL", "CURRENT_USER", "TRUE", "FALSE"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
 }
 
-/// The clause that an error message names for a column at this offset.
-fn clause_of(statement: &Statement<'_>, offset: usize) -> &'static str {
+/// The clause that an error message names for a column at this offset: MariaDB says `WHERE`, MySQL `where clause`.
+pub fn clause_of(statement: &Statement<'_>, offset: usize) -> &'static str {
+    const CLAUSES: [(&str, &str, &str); 10] = [
+        ("WHERE", "WHERE", "where clause"),
+        ("ORDER", "ORDER BY", "order clause"),
+        ("GROUP", "GROUP BY", "group statement"),
+        ("HAVING", "HAVING", "having clause"),
+        ("ON", "ON", "on clause"),
+        ("SELECT", "SELECT", "field list"),
+        ("SET", "SET", "field list"),
+        ("UPDATE", "UPDATE", "field list"),
+        ("VALUES", "VALUES", "field list"),
+        ("INTO", "INSERT INTO", "field list"),
+    ];
     let text = statement.text;
-    let index = text.at(offset);
-    let keyword = (0..index).rev().find(|&before| {
-        text.is_any_word(before, &["WHERE", "SET", "UPDATE", "ORDER", "HAVING", "GROUP", "ON", "VALUES", "SELECT"])
-    });
-    match keyword {
-        Some(at) if text.is_word(at, "WHERE") => "where clause",
-        Some(at) if text.is_word(at, "ORDER") => "order clause",
-        Some(at) if text.is_word(at, "ON") => "on clause",
-        Some(at) if text.is_word(at, "HAVING") => "having clause",
-        _ => "field list",
+    let maria = statement.facts.lex.server == ServerKind::MariaDb;
+    let mut index = text.at(offset);
+    while index > 0 {
+        index -= 1;
+        if let Some((_, mariadb, mysql)) = CLAUSES.iter().find(|(word, _, _)| text.is_word(index, word)) {
+            return if maria { mariadb } else { mysql };
+        }
     }
+    "field list"
 }
 
 fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_>) -> Result<(), Stop> {
@@ -79,13 +94,18 @@ fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_
     {
         let close = text.closing(call + 1).unwrap_or(index);
         let range = text.span(call).start..text.span(close).end;
-        let read = inserted(target, &last.text, |column| format!("VALUES({})", quote(column)))?;
+        let read = inserted(target, &last.text, |column| format!("VALUES({})", quote(column)), true)?;
         statement.edits.put(range, read);
         return Ok(());
     }
     let computed = !matches!(source, ColumnSource::Direct(_));
     if computed && call.is_some_and(|call| text.is_word(call, "DEFAULT")) {
         return Err(refusal::COMPUTED_TARGET.because(format!("DEFAULT({})", last.text)));
+    }
+    if computed && target.is_row {
+        let read = inserted(target, &last.text, |column| qualify(target, column), false)?;
+        statement.edits.put(first.span.start..last.span.end, read);
+        return Ok(());
     }
     let nested = reference.parts.len() == 1 && reference.block != 0;
     let qualified = nested || target.requalify && reference.parts.len() > 1 || reference.parts.len() > 2;
@@ -114,7 +134,9 @@ pub fn qualify(target: &Target<'_>, column: &str) -> String {
 
 /// The value an insert would have put into an older column, as seen from ON DUPLICATE KEY UPDATE; `value` gives the
 /// expression for a newer column's inserted value.
-fn inserted(target: &Target<'_>, column: &str, value: impl Fn(&str) -> String) -> Result<String, Stop> {
+///
+/// `any` says that the value of any newer column can be named, inserted or not.
+fn inserted(target: &Target<'_>, column: &str, value: impl Fn(&str) -> String, any: bool) -> Result<String, Stop> {
     match source(target.table, column) {
         Some(ColumnSource::Direct(newer)) => Ok(value(newer)),
         Some(ColumnSource::Computed { group, .. }) => {
@@ -123,7 +145,7 @@ fn inserted(target: &Target<'_>, column: &str, value: impl Fn(&str) -> String) -
                 return Ok(value(&kept.physical));
             }
             let at = group.columns.iter().position(|name| name.eq_ignore_ascii_case(column));
-            let backward = at.and_then(|at| group.backward.get(at));
+            let backward = at.and_then(|at| group.backward.get(at)).filter(|_| any);
             backward
                 .map(|backward| backward.render(&value))
                 .ok_or_else(|| refusal::COMPUTED_TARGET.because(format!("the inserted value of {column}")))

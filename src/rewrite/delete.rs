@@ -47,7 +47,7 @@ fn single(statement: &mut Statement<'_>, index: usize) -> Result<(), Stop> {
     let alias = relation.alias.as_ref().map(|alias| alias.text.clone());
     let requalify = alias.is_none();
     let qualifier = alias.unwrap_or_else(|| table.physical.clone());
-    statement.targets.insert(index, Target { table, qualifier, requalify });
+    statement.targets.insert(index, Target { table, qualifier, requalify, is_row: false });
     Ok(())
 }
 
@@ -65,6 +65,6 @@ fn several(statement: &mut Statement<'_>, index: usize, listed: &[Name]) -> Resu
     if let [database, table] = listed {
         statement.edits.put(database.span.start..table.span.start, "");
     }
-    statement.targets.insert(index, Target { table, qualifier, requalify: false });
+    statement.targets.insert(index, Target { table, qualifier, requalify: false, is_row: false });
     Ok(())
 }

@@ -5,44 +5,50 @@
 
 use std::sync::Arc;
 
-use super::{ServerError, statement::is_interesting};
+use super::ServerError;
 use crate::{
-    rules::{ColumnSource, Mapping, TableMapping, raise},
+    rules::{ColumnSource, Family, Mapping, TableMapping, family, raise},
     sql::{LexMode, ServerKind, Text},
 };
 
 /// A server's error in the version's own words: newer table, column and key names become the version's, and what a
 /// raise expression says becomes the error that the version's own column would give.
 pub fn translate_error(error: ServerError, chain: &[Arc<Mapping>], statement: &[u8]) -> ServerError {
-    if error.number == 1690
-        && let Some(translated) = raised(&error.message, chain)
-    {
-        return translated;
+    if error.number == 1690 {
+        if let Some(translated) = raised(&error.message, chain) {
+            return translated;
+        }
     }
     let mut message = error.message.clone();
-    for mapping in chain.iter().rev() {
-        for table in tables_of(mapping, statement, chain) {
-            message = in_words_of(&message, table);
-        }
+    let named = names_of(statement);
+    // A column that the server does not know is one that the client wrote, in its own words.
+    let as_written = error.number == 1054
+        && quoted_name(&message).is_some_and(|name| {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            named.iter().any(|written| written.eq_ignore_ascii_case(last))
+        });
+    if as_written {
+        return error;
+    }
+    for (step, mapping) in chain.iter().enumerate().rev() {
+        // What a later step changes may be something that the client names otherwise.
+        let concerned =
+            |table: &&TableMapping| step > 0 || named.iter().any(|name| name.eq_ignore_ascii_case(&table.name));
+        let own: Vec<&TableMapping> = mapping.tables.iter().filter(concerned).collect();
+        message = in_words_of(&message, mapping, &own);
     }
     ServerError { message, ..error }
 }
 
-/// The changed tables that the client's statement names; all of them for a later step of the chain.
-fn tables_of<'m>(mapping: &'m Mapping, statement: &[u8], chain: &[Arc<Mapping>]) -> Vec<&'m TableMapping> {
-    let first = chain.first().is_some_and(|first| std::ptr::eq(Arc::as_ptr(first), mapping));
-    let text = Text::new(statement, LexMode::of_server(ServerKind::MySql, 0));
-    mapping
-        .tables
-        .iter()
-        .filter(|table| match &text {
-            Ok(text) if first => (0..text.len()).any(|index| {
-                text.name(index).is_some_and(|name| name.eq_ignore_ascii_case(&table.name))
-                    && is_interesting(mapping, &table.name)
-            }),
-            _ => true,
-        })
-        .collect()
+fn names_of(statement: &[u8]) -> Vec<String> {
+    match Text::new(statement, LexMode::of_server(ServerKind::MySql, 0)) {
+        Ok(text) => (0..text.len()).filter_map(|index| text.name(index)).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn quoted_name(message: &str) -> Option<&str> {
+    message.split('\'').nth(1)
 }
 
 /// The error that a raise expression stands for. Its number carries the rule that was broken, the table and the
@@ -53,15 +59,20 @@ fn raised(message: &str, chain: &[Arc<Mapping>]) -> Option<ServerError> {
     let (code, place) = number.split_once('.').unwrap_or((number, ""));
     let code: u32 = code.parse().ok()?;
     raise::ALL.iter().find(|(known, _)| *known == code)?;
-    let column = place.get(1..7).and_then(|place| {
+    let place = place.get(1..7).and_then(|place| {
         let (table, column) = (place[..3].parse::<usize>().ok()?, place[3..].parse::<usize>().ok()?);
-        Some(chain.first()?.tables.get(table)?.columns.get(column)?.name.clone())
+        let table = chain.first()?.tables.get(table)?;
+        Some((table.name.as_str(), table.columns.get(column)?.name.clone()))
     });
-    let column = column.unwrap_or_else(|| "?".to_owned());
+    let (table, column) = place.unwrap_or(("?", "?".to_owned()));
+    let declared = chain.first().and_then(|mapping| mapping.schema.table(table)?.column(&column));
+    let is_list = declared.is_some_and(|column| matches!(family(column), Family::Enum | Family::Set));
     let (number, sqlstate, message) = match code {
         raise::TOO_LONG => (1406, *b"22001", format!("Data too long for column '{column}' at row 1")),
         raise::OUT_OF_RANGE => (1264, *b"22003", format!("Out of range value for column '{column}' at row 1")),
         raise::NULL_NOT_ALLOWED => (1048, *b"23000", format!("Column '{column}' cannot be null")),
+        raise::NO_DEFAULT => (1364, *b"HY000", format!("Field '{column}' doesn't have a default value")),
+        raise::UNFIT if is_list => (1265, *b"01000", format!("Data truncated for column '{column}' at row 1")),
         raise::UNMAPPED_WRITE => (1265, *b"01000", format!("Data truncated for column '{column}' at row 1")),
         raise::UNFIT => (1366, *b"HY000", format!("Incorrect value for column '{column}' at row 1")),
         _ => (1235, *b"42000", "Bifocal: a stored value has no counterpart in this version".to_owned()),
@@ -69,10 +80,12 @@ fn raised(message: &str, chain: &[Arc<Mapping>]) -> Option<ServerError> {
     Some(ServerError { number, sqlstate, message })
 }
 
-/// Replaces the newer names of one table in a message.
-fn in_words_of(message: &str, table: &TableMapping) -> String {
+/// Replaces newer names in a message. `own` are the changed tables that the statement concerns: bare column and key
+/// names are theirs. Names in backticks say themselves which table they belong to.
+fn in_words_of(message: &str, mapping: &Mapping, own: &[&TableMapping]) -> String {
     let mut out = String::with_capacity(message.len());
     let mut rest = message;
+    let mut ticks = Backticks::default();
     while let Some(at) = rest.find(['\'', '`']) {
         let (before, from_quote) = rest.split_at(at);
         out.push_str(before);
@@ -82,14 +95,45 @@ fn in_words_of(message: &str, table: &TableMapping) -> String {
             return out;
         };
         let inner = &from_quote[1..=len];
-        let place = place_of(before, quote);
-        out.push_str(quote);
-        out.push_str(&older_name(inner, place, table));
-        out.push_str(quote);
         rest = &from_quote[len + 2..];
+        out.push_str(quote);
+        match place_of(before, quote) {
+            NamePlace::Backticks => out.push_str(&ticks.older(before, inner, rest, mapping)),
+            place => {
+                let older = own.iter().map(|table| older_name(inner, place, table)).find(|older| older != inner);
+                out.push_str(&older.unwrap_or_else(|| inner.to_owned()));
+            }
+        }
+        out.push_str(quote);
     }
     out.push_str(rest);
     out
+}
+
+/// Follows names in backticks: `db`.`table`, `db`.`table`.`column`, CONSTRAINT `key`, FOREIGN KEY (`column`),
+/// REFERENCES `table` (`column`).
+#[derive(Debug, Default)]
+struct Backticks<'m> {
+    /// How many names came before in this chain of dots.
+    depth: usize,
+    /// The changed table that columns belong to.
+    table: Option<&'m TableMapping>,
+}
+
+impl<'m> Backticks<'m> {
+    fn older(&mut self, before: &str, name: &str, after: &str, mapping: &'m Mapping) -> String {
+        self.depth = if before == "." { self.depth + 1 } else { 0 };
+        let begins_chain = self.depth == 0 && after.starts_with('.');
+        let before = before.trim_end();
+        if begins_chain || before.ends_with("CONSTRAINT") {
+            return name.to_owned();
+        }
+        if self.depth == 1 || before.ends_with("REFERENCES") {
+            self.table = mapping.tables.iter().find(|table| table.physical == name);
+            return self.table.map_or_else(|| name.to_owned(), |table| table.name.clone());
+        }
+        self.table.map_or_else(|| name.to_owned(), |table| older_column(name, table))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +163,7 @@ fn place_of(before: &str, quote: &str) -> NamePlace {
 fn older_name(name: &str, place: NamePlace, table: &TableMapping) -> String {
     let rename_table = |name: &str| if name == table.physical { table.name.clone() } else { name.to_owned() };
     match place {
-        NamePlace::Value => name.to_owned(),
+        NamePlace::Backticks | NamePlace::Value => name.to_owned(),
         NamePlace::Column => match name.rsplit_once('.') {
             Some((qualifier, column)) => format!("{}.{}", rename_table(qualifier), older_column(column, table)),
             None => older_column(name, table),
@@ -135,8 +179,6 @@ fn older_name(name: &str, place: NamePlace, table: &TableMapping) -> String {
             Some((database, name)) => format!("{database}.{}", rename_table(name)),
             None => rename_table(name),
         },
-        NamePlace::Backticks if name == table.physical => table.name.clone(),
-        NamePlace::Backticks => older_column(name, table),
     }
 }
 

@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use super::{
     assign::{
-        Assignment, Place, default_of, is_default, kept_of, not_null, parenthesise, refuse_null, same_default, splice,
-        translate, value_pieces,
+        Assignment, Place, default_or_raise, is_default, kept_of, not_null, parenthesise, refuse_null, same_default,
+        splice, translate, value_pieces,
     },
-    column::{edit_references, fill, tag_raises},
+    column::{clause_of, edit_references, fill, tag_raises},
     read::{replace_relations, trim_lock_lists},
     refusal::{self, Stop},
     statement::{Statement, Target, quote},
     update::assignments,
 };
 use crate::{
-    rules::{ColumnSource, Lossiness, TableMapping, checked_cast, raise_as},
+    rules::{ColumnSource, Lossiness, TableMapping, cast, checked_cast, raise},
     schema::Column,
     sql::{
         Piece,
@@ -47,11 +47,11 @@ pub fn rewrite(statement: &mut Statement<'_>, table: &[Name], row_alias: Option<
     let relation = Relation { block: 0, name: table.to_vec(), alias: None, columns: None };
     let mapped = statement.mapped(&relation)?;
     if let Some(mapped) = mapped {
-        let target = Target { table: mapped, qualifier: mapped.physical.clone(), requalify: true };
+        let target = Target { table: mapped, qualifier: mapped.physical.clone(), requalify: true, is_row: false };
         add_target(statement, relation, target.clone());
         if let Some(alias) = row_alias {
             let relation = Relation { block: 0, name: table.to_vec(), alias: Some(alias.clone()), columns: None };
-            add_target(statement, relation, Target { qualifier: alias.text, ..target.clone() });
+            add_target(statement, relation, Target { qualifier: alias.text, is_row: true, ..target.clone() });
         }
         rewrite_target(statement, &target)?;
     }
@@ -83,7 +83,11 @@ fn rewrite_target(statement: &mut Statement<'_>, target: &Target<'_>) -> Result<
     match &shape.body {
         Body::Set(range) => rewrite_set(statement, target, range.clone())?,
         Body::Rows(_) | Body::Query(_) => {
-            let listed = listed_columns(statement, target, &shape)?;
+            let mut listed = listed_columns(statement, target, &shape)?;
+            if matches!(&shape.body, Body::Rows(rows) if shape.list.is_empty() && rows.iter().any(Range::is_empty)) {
+                // `VALUES ()` without a list is a row of defaults.
+                listed.clear();
+            }
             let layout = layout(statement, target, &listed)?;
             let names = layout.iter().map(|cell| quote(&cell.physical)).collect::<Vec<_>>().join(", ");
             let same_list = !shape.list.is_empty() && is_trivial(target.table, &listed, &layout);
@@ -211,12 +215,14 @@ fn listed_columns<'s>(statement: &Statement<'s>, target: &Target<'_>, shape: &Sh
     let mut listed: Vec<&Column> = Vec::new();
     for piece in text.split_commas(shape.list.start + 1, shape.list.end - 1) {
         let name = text.name(piece.end - 1).ok_or_else(unclear)?;
-        let column = schema.column(&name).ok_or_else(|| refusal::unknown_column(&name, "field list"))?;
+        let column = schema.column(&name).ok_or_else(|| {
+            refusal::unknown_column(&name, clause_of(statement, statement.text.span(piece.start).start))
+        })?;
         if listed.iter().any(|other| other.name == column.name) {
             return Err(Stop::Answer(super::ServerError {
                 number: 1110,
                 sqlstate: *b"42000",
-                message: format!("Column '{name}' specified twice"),
+                message: format!("Column '{}' specified twice", column.name),
             }));
         }
         listed.push(column);
@@ -283,32 +289,29 @@ fn omitted<'m>(statement: &Statement<'_>, target: &Target<'m>, listed: &[&Column
             continue;
         }
         let physical = match target.table.column(&column.name).map(|mapped| &mapped.source) {
-            Some(ColumnSource::Direct(newer)) if same_default(statement, target, column, newer) => continue,
-            Some(ColumnSource::Direct(_)) if column.is_auto_increment() || column.generated.is_some() => continue,
+            Some(ColumnSource::Direct(newer))
+                if same_default(statement, target, column, newer)
+                    || column.is_auto_increment()
+                    || column.generated.is_some() =>
+            {
+                continue;
+            }
             Some(ColumnSource::Direct(newer)) => newer.clone(),
             Some(ColumnSource::Computed { group, .. }) => {
                 let group = &target.table.groups[*group];
-                if default_of(column).is_none() {
-                    return Err(missing_default(statement, column));
-                }
                 if group.kept.is_empty() {
+                    // The forward expression reads the default; without one it raises.
+                    default_or_raise(statement, target, column)?;
                     continue;
                 }
                 kept_of(group, &column.name)
             }
             _ => continue,
         };
-        let default = default_of(column).ok_or_else(|| missing_default(statement, column))?;
+        let default = default_or_raise(statement, target, column)?;
         cells.push(Cell { physical, value: CellValue::Default(default) });
     }
     Ok(cells)
-}
-
-fn missing_default(statement: &Statement<'_>, column: &Column) -> Stop {
-    if statement.facts.strict {
-        return refusal::no_default(&column.name);
-    }
-    refusal::DEFAULTS.because(format!("{} has no default and the mode is not strict", column.name))
 }
 
 /// Whether the client's own list, with names alone renamed, says the same.
@@ -327,19 +330,13 @@ fn rewrite_rows(
     layout: &[Cell<'_>],
     rows: Vec<Range<usize>>,
 ) -> Result<(), Stop> {
-    for row in rows {
+    for (at, row) in rows.into_iter().enumerate() {
         let values = statement.text.split_commas(row.start, row.end);
-        if values.is_empty() && (listed.is_empty() || layout.iter().all(|c| matches!(c.value, CellValue::Listed(_)))) {
-            if layout.iter().any(|cell| !matches!(cell.value, CellValue::Listed(_))) {
-                return Err(refusal::DEFAULTS.because("a row of defaults alone"));
-            }
-            continue;
-        }
         if values.len() != listed.len() {
             return Err(Stop::Answer(super::ServerError {
                 number: 1136,
                 sqlstate: *b"21S01",
-                message: "Column count doesn't match value count at row 1".to_owned(),
+                message: format!("Column count doesn't match value count at row {}", at + 1),
             }));
         }
         let mut pieces = Vec::new();
@@ -391,7 +388,7 @@ fn listed_value(
         if direct && same_default(statement, target, column, physical) {
             return Ok(vec![Piece::Source(statement.text.bytes_of(value.clone()))]);
         }
-        let default = default_of(column).ok_or_else(|| missing_default(statement, column))?;
+        let default = default_or_raise(statement, target, column)?;
         return Ok(vec![Piece::text(default)]);
     }
     let source = vec![Piece::Source(statement.text.bytes_of(value.clone()))];
@@ -423,8 +420,14 @@ fn forward_of_values(
     Ok(splice(template, |name| {
         let Some(column) = schema.and_then(|table| table.column(name)) else { return vec![Piece::text("NULL")] };
         let value = match listed.iter().position(|other| other.name == column.name) {
-            Some(at) => value_pieces(statement, column, values[at].clone()),
-            None => vec![Piece::text(default_of(column).unwrap_or_else(|| "NULL".to_owned()))],
+            Some(at) => match value_pieces(statement, target, column, values[at].clone()) {
+                Ok(value) => value,
+                Err(_) => vec![Piece::text("NULL")],
+            },
+            None => match default_or_raise(statement, target, column) {
+                Ok(default) => return vec![Piece::text(format!("({default})"))],
+                Err(_) => vec![Piece::text("NULL")],
+            },
         };
         fill(|hole| tag_raises(statement, target.table, name, &checked_cast(hole, column)), &parenthesise(&value))
     })
@@ -453,7 +456,8 @@ fn added_input(
             vec![Piece::text(quote(&kept_of(&target.table.groups[*group], name)))]
         }
         _ => match listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
-            Some(at) => parenthesise(&value_pieces(statement, listed[at], values[at].clone())),
+            Some(at) => value_pieces(statement, target, listed[at], values[at].clone())
+                .map_or_else(|_| vec![Piece::text("NULL")], |value| parenthesise(&value)),
             None => vec![Piece::text("NULL")],
         },
     }
@@ -465,9 +469,10 @@ fn rewrite_set(statement: &mut Statement<'_>, target: &Target<'_>, range: Range<
     let mut listed = Vec::new();
     let mut values = Vec::new();
     for (_, assignment) in assignments(statement, range.clone())? {
-        let column = schema
-            .column(&assignment.column)
-            .ok_or_else(|| refusal::unknown_column(&assignment.column, "field list"))?;
+        let column = schema.column(&assignment.column).ok_or_else(|| {
+            let place = clause_of(statement, statement.text.span(assignment.value.start).start);
+            refusal::unknown_column(&assignment.written, place)
+        })?;
         listed.push(column);
         values.push(assignment.value);
     }
@@ -527,7 +532,10 @@ fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column]
     let schema = statement.mapping.schema.table(&target.table.name);
     let input = |name: &str| match listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
         Some(at) => format!("`bifocal`.`c{at}`"),
-        None => schema.and_then(|table| table.column(name)).and_then(default_of).unwrap_or_else(|| "NULL".to_owned()),
+        None => schema
+            .and_then(|table| table.column(name))
+            .and_then(|column| default_or_raise(statement, target, column).ok())
+            .unwrap_or_else(|| "NULL".to_owned()),
     };
     match &cell.value {
         CellValue::Default(default) => default.clone(),
@@ -538,7 +546,7 @@ fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column]
             let pieces = if direct || column.nullable {
                 value
             } else {
-                let raised = raise_as(crate::rules::raise::NULL_NOT_ALLOWED, column);
+                let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
                 let raised = tag_raises(statement, target.table, &column.name, &raised);
                 vec![Piece::text(format!("COALESCE({}, {raised})", input(&column.name)))]
             };

@@ -7,8 +7,8 @@ use sqlparser::ast::{FromTable, Insert, SetExpr, Statement as Ast, TableObject};
 use super::{
     Facts, Plan, Rewrite, delete, gate, insert, ordering, read,
     refusal::{self, Stop},
-    statement::Statement,
-    update,
+    statement::{Statement, is_interesting},
+    titles, update,
 };
 use crate::{
     rules::Mapping,
@@ -38,7 +38,7 @@ pub fn plan(text: &[u8], mapping: &Mapping, facts: &Facts, ours: bool) -> Plan {
 }
 
 fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Option<Rewrite>, Stop> {
-    refuse_kinds(text)?;
+    refuse_kinds(text, mapping)?;
     let parsed = parse(text).map_err(|error| refusal::NOT_UNDERSTOOD.because(error.to_string()))?;
     let mut statement = Statement {
         text,
@@ -52,6 +52,7 @@ fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Opti
     };
     ordering::order_by_number(&mut statement)?;
     dispatch(&mut statement, &parsed)?;
+    titles::keep(&mut statement);
     statement.account_for_names()?;
     if statement.edits.is_empty() {
         return Ok(None);
@@ -63,10 +64,28 @@ fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Opti
 }
 
 /// Kinds of statement that are refused before parsing, each by its own code.
-fn refuse_kinds(text: &Text<'_>) -> Result<(), Stop> {
+fn refuse_kinds(text: &Text<'_>, mapping: &Mapping) -> Result<(), Stop> {
     let word = |words: &[&str]| text.is_any_word(0, words);
     if word(&["SHOW", "DESCRIBE", "DESC", "EXPLAIN", "ANALYZE", "HELP"]) {
         return Err(refusal::INTROSPECTION.because("it would show the newer schema"));
+    }
+    if (0..text.len()).any(|index| text.are_words(index, &["FOR", "SYSTEM_TIME"])) {
+        return Err(refusal::SYSTEM_TIME.because("history of a changed table"));
+    }
+    let partitioned = (0..text.len()).any(|index| {
+        text.is_word(index, "PARTITION") && text.is_punct(index + 1, "(") && text.enclosing(index).is_none()
+    });
+    if word(&["INSERT", "REPLACE"]) && partitioned {
+        return Err(refusal::STATEMENT_KIND.because("INSERT with a partition list"));
+    }
+    let temporary = text.are_words(0, &["CREATE", "TEMPORARY", "TABLE"])
+        || text.are_words(0, &["CREATE", "OR", "REPLACE", "TEMPORARY", "TABLE"]);
+    let named = |index: usize| text.name(index).is_some_and(|name| is_interesting(mapping, &name));
+    let made = (0..text.len())
+        .find(|&index| text.is_word(index, "TABLE"))
+        .map_or(0, |table| if text.are_words(table + 1, &["IF", "NOT", "EXISTS"]) { table + 4 } else { table + 1 });
+    if temporary && (named(made) || (text.is_punct(made + 1, ".") && named(made + 2))) {
+        return Err(refusal::SHADOWED.because("a temporary table with the name of a changed table"));
     }
     if word(&["CREATE", "ALTER", "DROP", "RENAME"]) {
         return Err(refusal::DDL.because("schema changes belong to the newest version's migration"));
@@ -131,7 +150,7 @@ fn rewrite_insert(statement: &mut Statement<'_>, insert: &Insert) -> Result<(), 
         return Err(refusal::STATEMENT_KIND.because("INSERT with a partition list"));
     }
     let row_alias = match &insert.insert_alias {
-        Some(alias) if alias.col_aliases.is_some() => {
+        Some(alias) if alias.col_aliases.as_ref().is_some_and(|aliases| !aliases.is_empty()) => {
             return Err(refusal::STATEMENT_KIND.because("column aliases of inserted rows"));
         }
         Some(alias) => alias.row_alias.0.last().and_then(|part| part.as_ident()).and_then(name),

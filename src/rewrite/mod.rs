@@ -13,6 +13,7 @@ pub mod refusal;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod titles;
 mod update;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     rules::{ColumnSource, TableMapping},
-    sql::{Lock, Piece, scope::Relation},
+    sql::{Lock, Piece, ServerKind, scope::Relation},
 };
 
 /// Replaces every changed table that is not a target by a derived table.
@@ -52,6 +52,9 @@ fn replace(statement: &mut Statement<'_>, relation: &Relation, table: &TableMapp
         pieces.push(Piece::text(" "));
         pieces.push(Piece::Source(statement.text.bytes_of(tail.hints)));
     }
+    if groups_with_subquery(statement, relation) {
+        pieces.push(Piece::text(" LIMIT 18446744073709551615"));
+    }
     pieces.extend(lock_pieces(statement, relation)?);
     pieces.push(Piece::text(format!(") AS {}", quote(&alias))));
     statement.edits.replace(range, pieces);
@@ -76,9 +79,6 @@ fn tail(statement: &Statement<'_>, relation: &Relation) -> Result<Tail, Stop> {
         let close = text.closing(next + 1).ok_or_else(not_understood)?;
         partition = Some(next..close + 1);
         next = close + 1;
-    }
-    if text.are_words(next, &["FOR", "SYSTEM_TIME"]) {
-        return Err(refusal::SYSTEM_TIME.because("history of a changed table"));
     }
     if let Some(alias) = &relation.alias {
         next = text.at(alias.span.start) + 1;
@@ -132,6 +132,21 @@ fn select_list(statement: &Statement<'_>, relation: &Relation, table: &TableMapp
         });
     }
     Ok(items.join(", "))
+}
+
+/// MariaDB answers wrongly where HAVING holds a subquery over columns of a merged derived table; a LIMIT keeps it
+/// from merging (seen on 10.11.18 and 11.8.6).
+fn groups_with_subquery(statement: &Statement<'_>, relation: &Relation) -> bool {
+    let text = statement.text;
+    if statement.facts.lex.server != ServerKind::MariaDb {
+        return false;
+    }
+    let Some(select) = statement.blocks.blocks[relation.block].select.map(|offset| text.at(offset)) else {
+        return false;
+    };
+    let end = text.enclosing(select).and_then(|open| text.closing(open)).unwrap_or(text.len());
+    let having = text.find_outside(select, end, |index| text.is_word(index, "HAVING"));
+    having.is_some_and(|having| (having..end).any(|index| text.is_word(index, "SELECT")))
 }
 
 fn has_star(statement: &Statement<'_>, relation: &Relation) -> bool {

@@ -105,29 +105,20 @@ pub fn unknown_column(column: &str, clause: &str) -> Stop {
     })
 }
 
+/// `Column is ambiguous` (1052).
+pub fn ambiguous_column(column: &str, clause: &str) -> Stop {
+    Stop::Answer(ServerError {
+        number: 1052,
+        sqlstate: *b"23000",
+        message: format!("Column '{column}' in {clause} is ambiguous"),
+    })
+}
+
 /// `Table doesn't exist` (1146).
 pub fn no_such_table(database: &str, table: &str) -> Stop {
     Stop::Answer(ServerError {
         number: 1146,
         sqlstate: *b"42S02",
         message: format!("Table '{database}.{table}' doesn't exist"),
-    })
-}
-
-/// `Field doesn't have a default value` (1364).
-pub fn no_default(column: &str) -> Stop {
-    Stop::Answer(ServerError {
-        number: 1364,
-        sqlstate: *b"HY000",
-        message: format!("Field '{column}' doesn't have a default value"),
-    })
-}
-
-/// `Column cannot be null` (1048).
-pub fn cannot_be_null(column: &str) -> Stop {
-    Stop::Answer(ServerError {
-        number: 1048,
-        sqlstate: *b"23000",
-        message: format!("Column '{column}' cannot be null"),
     })
 }

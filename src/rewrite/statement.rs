@@ -10,7 +10,7 @@ use crate::{
     rules::{ColumnSource, Mapping, TableMapping},
     sql::{
         Edits, Parsed, Text, TokenKind,
-        scope::{Blocks, ColumnRef, Name, Relation},
+        scope::{BlockKind, Blocks, ColumnRef, Name, Relation},
     },
 };
 
@@ -43,6 +43,8 @@ pub struct Target<'a> {
     pub qualifier: String,
     /// Whether the client's qualifiers have to become `qualifier`.
     pub requalify: bool,
+    /// Whether it is the row alias of an INSERT, which has the inserted columns alone.
+    pub is_row: bool,
 }
 
 /// What a column reference stands for.
@@ -52,6 +54,8 @@ pub enum Resolution {
     Column(usize),
     /// No table in sight has such a column.
     Nothing,
+    /// Several tables of one block have it; this is the first.
+    Ambiguous(usize),
     /// A table whose columns are not known may have it, and so may this relation further out.
     Unsure(usize),
 }
@@ -114,16 +118,21 @@ impl<'a> Statement<'a> {
     pub fn resolve(&self, reference: &ColumnRef) -> Resolution {
         let Some(column) = reference.parts.last() else { return Resolution::Nothing };
         let mut unsure = false;
+        let mut inner = None;
         for block in self.outward(reference.block) {
+            if block == 0 && inner.is_some_and(|inner| self.is_source_of_insert(inner)) {
+                return Resolution::Nothing;
+            }
+            inner = Some(block);
+            let body = self.blocks.blocks[block].body;
+            let mut found = Vec::new();
             for (index, relation) in self.blocks.relations.iter().enumerate() {
-                if relation.block != block {
+                if relation.block != block && Some(relation.block) != body {
                     continue;
                 }
                 match reference.parts.as_slice() {
                     [_] => match self.columns_of(relation) {
-                        Some(columns) if columns.iter().any(|name| column.is(name)) => {
-                            return if unsure { Resolution::Unsure(index) } else { Resolution::Column(index) };
-                        }
+                        Some(columns) if columns.iter().any(|name| column.is(name)) => found.push(index),
                         Some(_) => {}
                         None => unsure = true,
                     },
@@ -133,11 +142,30 @@ impl<'a> Statement<'a> {
                     _ => {}
                 }
             }
-            // An alias of an inner select list may be meant, in its HAVING or ORDER BY.
-            unsure |=
-                reference.parts.len() == 1 && self.blocks.blocks[block].aliases.iter().any(|alias| column.is(alias));
+            match found.as_slice() {
+                [] => {}
+                [first, ..] if unsure => return Resolution::Unsure(*first),
+                [only] => return Resolution::Column(*only),
+                // NATURAL and USING make one column of several.
+                [first, ..] if self.blocks.blocks[block].coalesces => return Resolution::Column(*first),
+                [first, ..] => return Resolution::Ambiguous(*first),
+            }
+            unsure |= reference.parts.len() == 1 && self.may_be_output(block, column);
         }
         Resolution::Nothing
+    }
+
+    /// Whether a name may be that of a select list's item, in the block's HAVING or ORDER BY.
+    fn may_be_output(&self, block: usize, column: &Name) -> bool {
+        let here = &self.blocks.blocks[block];
+        let body = here.body.map(|body| &self.blocks.blocks[body]);
+        here.kind == BlockKind::SetOperation
+            || here.aliases.iter().chain(body.into_iter().flat_map(|body| &body.aliases)).any(|alias| column.is(alias))
+    }
+
+    /// The query of an INSERT … SELECT does not see the table that is written to.
+    fn is_source_of_insert(&self, block: usize) -> bool {
+        self.text.is_any_word(0, &["INSERT", "REPLACE"]) && self.blocks.blocks[block].kind != BlockKind::Values
     }
 
     /// Whether a word is mentioned as an identifier anywhere in the text.
@@ -155,7 +183,8 @@ impl<'a> Statement<'a> {
             }
         }
         for parts in qualified {
-            if parts[0].is(&self.mapping.database) && self.mapping.table(&parts[1].text).is_some() {
+            let replaced = self.tables.iter().any(|table| parts[1].is(&table.alias));
+            if parts[0].is(&self.mapping.database) && replaced {
                 self.edits.put(parts[0].span.start..parts[1].span.start, "");
             }
         }
@@ -189,6 +218,11 @@ impl<'a> Statement<'a> {
             return Err(refusal::STATEMENT_KIND.because(format!("the place where {} stands is not mapped", name.text)));
         }
         Ok(())
+    }
+
+    /// Whether a value that does not fit is an error: the mode is strict, and the statement does not say IGNORE.
+    pub fn is_strict(&self) -> bool {
+        self.facts.strict && !(1..4).any(|index| self.text.is_word(index, "IGNORE"))
     }
 
     /// Whether the tokens hold a call that gives another value each time.

@@ -184,7 +184,7 @@ fn an_update_leaves_alone_what_did_not_change() {
              IF({same}, `users`.`first`, F(LEFT(CONVERT((?) USING utf8mb4), 64))) WHERE `email` = 'm' [0, 0, 0, 0]"
         )
     );
-    assert_eq!(show("UPDATE users SET mail = 'x' WHERE points = 1"), "1054 Unknown column 'points' in 'where clause'");
+    assert_eq!(show("UPDATE users SET mail = 'x' WHERE points = 1"), "1054 Unknown column 'points' in 'WHERE'");
 }
 
 #[test]

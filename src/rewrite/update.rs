@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     assign::{Assignment, Place},
-    column::edit_references,
+    column::{clause_of, edit_references},
     insert::put_assignment,
     read::replace_relations,
     refusal::{self, Stop},
@@ -60,7 +60,9 @@ pub fn assignments(statement: &Statement<'_>, range: Range<usize>) -> Result<Vec
             .filter(|&equals| equals > piece.start && equals + 1 < piece.end)
             .ok_or_else(unclear)?;
         let column = text.name(equals - 1).ok_or_else(unclear)?;
-        found.push((piece.clone(), Assignment { column, value: equals + 1..piece.end }));
+        let written: Vec<String> = (piece.start..equals).filter_map(|index| text.name(index)).collect();
+        let written = written.join(".");
+        found.push((piece.clone(), Assignment { column, written, value: equals + 1..piece.end }));
     }
     Ok(found)
 }
@@ -81,6 +83,10 @@ fn assignments_with_targets(
         let reference = ColumnRef { block: 0, parts };
         match statement.resolve(&reference) {
             Resolution::Column(relation) => found.push((whole, relation, assignment)),
+            Resolution::Ambiguous(_) => {
+                let place = clause_of(statement, statement.text.span(assignment.value.start).start);
+                return Err(refusal::ambiguous_column(&assignment.written, place));
+            }
             Resolution::Unsure(_) => {
                 return Err(refusal::AMBIGUOUS.because(format!("which table {} belongs to", assignment.column)));
             }
@@ -95,7 +101,10 @@ fn only_target(statement: &Statement<'_>, assignment: &Assignment) -> Result<usi
     let mut own = statement.blocks.relations.iter().enumerate().filter(|(_, relation)| relation.block == 0);
     match (own.next(), own.next()) {
         (Some((index, _)), None) => Ok(index),
-        _ => Err(refusal::unknown_column(&assignment.column, "field list")),
+        _ => {
+            let place = clause_of(statement, statement.text.span(assignment.value.start).start);
+            Err(refusal::unknown_column(&assignment.written, place))
+        }
     }
 }
 
@@ -113,7 +122,7 @@ fn make_target(statement: &mut Statement<'_>, index: usize) -> Result<(), Stop> 
     let named = if first == last { newer } else { format!("{}.{newer}", quote(&statement.mapping.database)) };
     let alias = if relation.alias.is_none() { format!(" AS {}", quote(&qualifier)) } else { String::new() };
     statement.edits.replace(range, vec![Piece::text(format!("{named}{alias}"))]);
-    statement.targets.insert(index, Target { table, qualifier, requalify: false });
+    statement.targets.insert(index, Target { table, qualifier, requalify: false, is_row: false });
     Ok(())
 }
 

@@ -76,6 +76,7 @@ pub fn checked_cast(expr: &str, column: &Column) -> String {
     whens.extend(limits(expr, column));
     let value = match family(column) {
         Family::Enum => canonical_member(expr, column),
+        Family::Set => canonical_set(expr, column),
         _ => cast(expr, column),
     };
     if whens.is_empty() {
@@ -89,7 +90,11 @@ pub fn checked_cast(expr: &str, column: &Column) -> String {
 /// The expression that raises `code`, in a form that does not change the type of a CASE around it: a bare `EXP(…)`
 /// would make a CASE of integers a DOUBLE, and 9007199254740993 would lose its last digit.
 pub fn raise_as(code: u32, column: &Column) -> String {
-    cast(&raise::raise(code), column)
+    match family(column) {
+        // Beside texts a number becomes text, and brings no collation with it.
+        Family::Text | Family::Enum | Family::Set => raise::raise(code),
+        _ => cast(&raise::raise(code), column),
+    }
 }
 
 /// Members of an ENUM or SET, unquoted.
@@ -157,17 +162,21 @@ fn affixes(column: &Column) -> (String, String) {
     }
 }
 
-fn text_affixes(column: &Column) -> (String, String) {
-    let charset = column.charset.as_deref().unwrap_or("utf8mb4");
-    let mut before = String::from("CONVERT(");
-    let mut after = format!(" USING {charset})");
-    let width = match column.data_type.as_str() {
+/// How many characters a text column holds, where the server counts characters.
+pub fn text_width(column: &Column) -> Option<u64> {
+    match column.data_type.as_str() {
         "char" | "varchar" => column.char_len,
         "enum" => members(column).iter().map(|member| member.chars().count() as u64).max(),
         "set" => Some(members(column).iter().map(|member| member.chars().count() as u64 + 1).sum()),
         _ => None,
-    };
-    if let Some(width) = width {
+    }
+}
+
+fn text_affixes(column: &Column) -> (String, String) {
+    let charset = column.charset.as_deref().unwrap_or("utf8mb4");
+    let mut before = String::from("CONVERT(");
+    let mut after = format!(" USING {charset})");
+    if let Some(width) = text_width(column) {
         before.insert_str(0, "LEFT(");
         after = format!("{after}, {width})");
     }
@@ -212,7 +221,8 @@ fn limits(expr: &str, column: &Column) -> Vec<(String, u32)> {
             let number = format!("CAST({expr} AS DECIMAL(65,0))");
             vec![(format!("{number} <> 0 AND {number} NOT BETWEEN 1901 AND 2155"), raise::OUT_OF_RANGE)]
         }
-        Family::Float | Family::Other | Family::Set => Vec::new(),
+        Family::Set => vec![(unknown_elements(expr, column), raise::UNFIT)],
+        Family::Float | Family::Other => Vec::new(),
     }
 }
 
@@ -266,6 +276,109 @@ fn canonical_member(expr: &str, column: &Column) -> String {
     cast(&format!("ELT(FIELD(CONVERT({expr} USING {charset}), {list}), {list})"), column)
 }
 
+/// SET stores its elements in declared order, each once, as declared.
+fn canonical_set(expr: &str, column: &Column) -> String {
+    let bits: Vec<String> = found_elements(expr, column)
+        .iter()
+        .enumerate()
+        .map(|(place, found)| format!("{found} * {}", 1u128 << place.min(63)))
+        .collect();
+    cast(&format!("MAKE_SET({}, {})", bits.join(" + "), member_list(column)), column)
+}
+
+/// Whether there is an element that is no member: there are more elements than members found.
+fn unknown_elements(expr: &str, column: &Column) -> String {
+    let found = found_elements(expr, column).join(" + ");
+    let commas = format!("CHAR_LENGTH({expr}) - CHAR_LENGTH(REPLACE({expr}, ',', ''))");
+    format!("CHAR_LENGTH({expr}) > 0 AND {found} < 1 + {commas}")
+}
+
+/// For each member, an expression that is 1 if it is among the elements, and 0 if not.
+fn found_elements(expr: &str, column: &Column) -> Vec<String> {
+    let charset = column.charset.as_deref().unwrap_or("utf8mb4");
+    let found =
+        |member: &String| format!("(FIND_IN_SET({}, CONVERT({expr} USING {charset})) > 0)", text_literal(member));
+    members(column).iter().map(found).collect()
+}
+
 fn member_list(column: &Column) -> String {
     members(column).iter().map(|member| text_literal(member)).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(data_type: &str, column_type: &str) -> Column {
+        Column {
+            name: "c".to_owned(),
+            data_type: data_type.to_owned(),
+            column_type: column_type.to_owned(),
+            nullable: true,
+            default: None,
+            extra: String::new(),
+            charset: None,
+            collation: None,
+            collation_is_default: false,
+            char_len: None,
+            precision: None,
+            scale: None,
+            datetime_precision: None,
+            generated: None,
+        }
+    }
+
+    fn text(data_type: &str, column_type: &str, charset: &str, collation: Option<&str>) -> Column {
+        Column {
+            charset: Some(charset.to_owned()),
+            collation: Some(collation.unwrap_or("its_default").to_owned()),
+            collation_is_default: collation.is_none(),
+            char_len: Some(5),
+            ..column(data_type, column_type)
+        }
+    }
+
+    #[test]
+    fn casts_to_each_family() {
+        let varchar = text("varchar", "varchar(5)", "utf8mb4", None);
+        assert_eq!(cast("x", &varchar), "LEFT(CONVERT(x USING utf8mb4), 5)");
+        let binary_text = text("char", "char(5)", "latin1", Some("latin1_bin"));
+        assert_eq!(cast("x", &binary_text), "(RTRIM(LEFT(CONVERT(x USING latin1), 5)) COLLATE latin1_bin)");
+        assert_eq!(cast("x", &column("int", "int(11)")), "CAST(CAST(x AS DECIMAL(65,0)) AS SIGNED)");
+        assert_eq!(cast("x", &column("bigint", "bigint unsigned")), "CAST(CAST(x AS DECIMAL(65,0)) AS UNSIGNED)");
+        assert_eq!(cast("x", &column("varbinary", "varbinary(9)")), "CAST(x AS BINARY)");
+        let precise = Column { datetime_precision: Some(3), ..column("timestamp", "timestamp(3)") };
+        assert_eq!(cast("x", &precise), "CAST(x AS DATETIME(3))");
+    }
+
+    #[test]
+    fn checks_limits_before_it_cuts() {
+        let varchar = text("varchar", "varchar(5)", "utf8mb4", None);
+        let expected = "(CASE WHEN CHAR_LENGTH(RTRIM(x)) > 5 THEN EXP(70003) \
+            ELSE LEFT(CONVERT(x USING utf8mb4), 5) END)";
+        assert_eq!(checked_cast("x", &varchar), expected);
+        let tiny = Column { nullable: false, ..column("tinyint", "tinyint unsigned") };
+        let checked = checked_cast("x", &tiny);
+        assert!(checked.contains("(x) IS NULL THEN CAST(CAST(EXP(70005) AS DECIMAL(65,0)) AS UNSIGNED)"), "{checked}");
+        assert!(checked.contains("NOT BETWEEN 0 AND 255 THEN"), "{checked}");
+    }
+
+    #[test]
+    fn knows_the_range_of_a_decimal() {
+        let price = Column { precision: Some(6), scale: Some(2), ..column("decimal", "decimal(6,2)") };
+        assert_eq!(decimal_limit("x", &price).0, "CAST(x AS DECIMAL(65,2)) NOT BETWEEN -9999.99 AND 9999.99");
+        let share = Column { precision: Some(2), scale: Some(2), ..column("decimal", "decimal(2,2) unsigned") };
+        assert_eq!(decimal_limit("x", &share).0, "CAST(x AS DECIMAL(65,2)) NOT BETWEEN 0 AND 0.99");
+    }
+
+    #[test]
+    fn reads_members() {
+        assert_eq!(members(&column("enum", "enum('a','it''s','x,y')")), ["a", "it's", "x,y"]);
+    }
+
+    #[test]
+    fn writes_texts_that_no_mode_reads_differently() {
+        assert_eq!(text_literal("it's"), "'it''s'");
+        assert_eq!(text_literal("\\é"), "_utf8mb4 X'5CC3A9'");
+    }
 }

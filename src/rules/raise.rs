@@ -18,14 +18,18 @@ pub const NULL_NOT_ALLOWED: u32 = 70005;
 /// A value that the older version's column cannot hold at all: not a date, not a member, not JSON (1366, 1292).
 pub const UNFIT: u32 = 70006;
 
+/// No value for a column without a default (1364).
+pub const NO_DEFAULT: u32 = 70007;
+
 /// All of them, with what is meant.
-pub const ALL: [(u32, &str); 6] = [
+pub const ALL: [(u32, &str); 7] = [
     (UNMAPPED_WRITE, "the value has no counterpart in the newer version"),
     (UNMAPPED_READ, "the stored value has no counterpart in this version"),
     (TOO_LONG, "data too long"),
     (OUT_OF_RANGE, "out of range value"),
     (NULL_NOT_ALLOWED, "the column cannot be null"),
     (UNFIT, "incorrect value"),
+    (NO_DEFAULT, "the column has no default"),
 ];
 
 /// The expression that raises `code`.

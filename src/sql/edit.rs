@@ -59,6 +59,11 @@ impl Edits {
         self.replace(offset..offset, with);
     }
 
+    /// Whether an edit lies within `range`.
+    pub fn touch(&self, range: &Range<usize>) -> bool {
+        self.edits.iter().any(|edit| edit.range.start >= range.start && edit.range.end <= range.end)
+    }
+
     /// Whether nothing is edited.
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()

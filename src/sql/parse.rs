@@ -46,7 +46,14 @@ pub struct ParseError(pub String);
 /// Parses the one statement of `text`.
 pub fn parse(text: &Text<'_>) -> Result<Parsed, ParseError> {
     check_size(text)?;
-    let mut pass = Pass { text, out: Vec::with_capacity(text.len()), locks: Vec::new(), open: Vec::new(), at: 0 };
+    let mut pass = Pass {
+        text,
+        out: Vec::with_capacity(text.len()),
+        locks: Vec::new(),
+        open: Vec::new(),
+        bare: Vec::new(),
+        at: 0,
+    };
     pass.run()?;
     let Pass { out, locks, .. } = pass;
     let dialect = MySqlDialect {};
@@ -89,6 +96,8 @@ struct Pass<'t, 'a> {
     locks: Vec<Lock>,
     /// The tokens before the parentheses that are open, innermost last, and whether what is inside is a join.
     open: Vec<(Option<usize>, bool)>,
+    /// How deep the parentheses are that were left out.
+    bare: Vec<usize>,
     at: usize,
 }
 
@@ -260,11 +269,23 @@ impl Pass<'_, '_> {
     fn step_punct(&mut self, index: usize) -> Result<(), ParseError> {
         let token = match self.text.raw(index) {
             b"(" => {
-                self.open.push((index.checked_sub(1), self.opens_join(index)));
+                let joins = self.opens_join(index);
+                self.open.push((index.checked_sub(1), joins));
+                if joins && self.is_single_table(index) {
+                    self.bare.push(self.open.len());
+                    self.at += 1;
+                    return Ok(());
+                }
                 ParserToken::LParen
             }
             b")" => {
+                let depth = self.open.len();
                 self.open.pop();
+                if self.bare.last() == Some(&depth) {
+                    self.bare.pop();
+                    self.at += 1;
+                    return Ok(());
+                }
                 ParserToken::RParen
             }
             b"," if matches!(self.open.last(), Some((_, true))) => {
@@ -310,6 +331,15 @@ impl Pass<'_, '_> {
         };
         self.push(token);
         Ok(())
+    }
+
+    /// Whether the parenthesis at `index` holds one table alone, which the grammar takes only without parentheses.
+    fn is_single_table(&self, index: usize) -> bool {
+        let text = self.text;
+        let Some(close) = text.closing(index) else { return false };
+        (index + 1..close).all(|inner| {
+            !text.is_punct(inner, ",") && !text.is_word(inner, "JOIN") && !text.is_word(inner, "STRAIGHT_JOIN")
+        })
     }
 
     /// Whether the parenthesis at `index` holds a join: it stands where a table may stand, and no query follows.
@@ -362,7 +392,8 @@ impl Pass<'_, '_> {
 /// or GROUP.
 fn locking_clause(text: &Text<'_>, index: usize) -> Option<Lock> {
     if text.are_words(index, &["LOCK", "IN", "SHARE", "MODE"]) {
-        return Some(Lock { tokens: index..index + 4, of: Vec::new(), of_clause: index..index });
+        let end = end_of_wait(text, index + 4);
+        return Some(Lock { tokens: index..end, of: Vec::new(), of_clause: index..index });
     }
     if !text.is_word(index, "FOR") || !text.is_any_word(index + 1, &["UPDATE", "SHARE"]) {
         return None;
@@ -381,12 +412,19 @@ fn locking_clause(text: &Text<'_>, index: usize) -> Option<Lock> {
         }
     }
     let of_clause = of_start..end;
-    if text.is_word(end, "NOWAIT") {
-        end += 1;
-    } else if text.are_words(end, &["SKIP", "LOCKED"]) || text.is_word(end, "WAIT") {
-        end += 2;
-    }
+    let end = end_of_wait(text, end);
     Some(Lock { tokens: index..end, of, of_clause })
+}
+
+/// The end of NOWAIT, SKIP LOCKED or WAIT n at token `index`, if one is there.
+fn end_of_wait(text: &Text<'_>, index: usize) -> usize {
+    if text.is_word(index, "NOWAIT") {
+        index + 1
+    } else if text.are_words(index, &["SKIP", "LOCKED"]) || text.is_word(index, "WAIT") {
+        index + 2
+    } else {
+        index
+    }
 }
 
 /// Whether BINARY at the token before is the operator and not a type (`CAST(x AS BINARY)`).

@@ -79,6 +79,37 @@ pub struct Block {
     pub select: Option<usize>,
     /// Whether it has a NATURAL join or a USING list.
     pub coalesces: bool,
+    /// Of a query: its one SELECT, whose tables its ORDER BY sees too.
+    pub body: Option<usize>,
+    /// What kind of query it is.
+    pub kind: BlockKind,
+    /// The items of its select list.
+    pub items: Vec<Item>,
+}
+
+/// The kinds of query block.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum BlockKind {
+    /// A query whose body is one SELECT.
+    Plain,
+    /// A SELECT, or the statement itself.
+    #[default]
+    Select,
+    /// A query over a set operation, whose ORDER BY sees only its output.
+    SetOperation,
+    /// `VALUES`.
+    Values,
+}
+
+/// An item of a select list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// With an alias, or a star.
+    Named,
+    /// A bare column: the last part of its name.
+    Column(Name),
+    /// An expression without an alias, whose title is its text.
+    Expression,
 }
 
 /// What a statement names.
@@ -144,7 +175,12 @@ impl Visitor for Walk {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let ctes = query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| cte.alias.name.value.clone());
-        self.open(Block { ctes: ctes.collect(), ..Block::default() });
+        let kind = match query.body.as_ref() {
+            SetExpr::Select(_) => BlockKind::Plain,
+            SetExpr::Values(_) => BlockKind::Values,
+            _ => BlockKind::SetOperation,
+        };
+        self.open(Block { ctes: ctes.collect(), kind, ..Block::default() });
         ControlFlow::Continue(())
     }
 
@@ -156,6 +192,7 @@ impl Visitor for Walk {
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         let mut block = Block { select: range(select.select_token.0.span).map(|span| span.start), ..Block::default() };
         for item in &select.projection {
+            block.items.push(item_of(item));
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => block.aliases.push(alias.value.clone()),
                 SelectItem::Wildcard(_) => block.star = true,
@@ -164,6 +201,10 @@ impl Visitor for Walk {
                 }
                 _ => {}
             }
+        }
+        let (query, own) = (self.block(), self.found.blocks.len());
+        if self.found.blocks[query].kind == BlockKind::Plain && self.found.blocks[query].body.is_none() {
+            self.found.blocks[query].body = Some(own);
         }
         block.coalesces = select.from.iter().flat_map(|from| &from.joins).any(|join| coalesces(&join.join_operator));
         self.open(block);
@@ -265,6 +306,17 @@ pub fn first_select(body: &SetExpr) -> Option<&Select> {
         SetExpr::Query(query) => first_select(&query.body),
         SetExpr::SetOperation { left, .. } => first_select(left),
         _ => None,
+    }
+}
+
+fn item_of(item: &SelectItem) -> Item {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(ident)) => name(ident).map_or(Item::Expression, Item::Column),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(idents)) => {
+            idents.last().and_then(name).map_or(Item::Expression, Item::Column)
+        }
+        SelectItem::UnnamedExpr(_) => Item::Expression,
+        _ => Item::Named,
     }
 }
 

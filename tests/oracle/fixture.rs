@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::support::{
     client::{Client, Dsn},
@@ -91,28 +91,41 @@ impl Side {
         if definitions_too {
             return self.remake().await;
         }
-        let checksums = self.checksums().await?;
-        let changed: Vec<_> =
-            self.tables.iter().filter(|table| checksums.get(&table.name) != Some(&table.checksum)).collect();
-        if self.has_triggers && !changed.is_empty() {
+        let (changed, renumbered) = (self.changed().await?, self.renumbered().await?);
+        if self.has_triggers && !(changed.is_empty() && renumbered.is_empty()) {
             return self.remake().await;
         }
-        for table in changed {
-            let (name, columns) = (quoted(&table.name), &table.columns);
+        for &index in &changed {
+            let (name, columns) = (quoted(&self.tables[index].name), &self.tables[index].columns);
             self.root.run(&format!("DELETE FROM {name}")).await?;
             let fill = format!("INSERT INTO {name} ({columns}) SELECT {columns} FROM `{}_copy`.{name}", self.database);
             self.root.run(&fill).await?;
         }
-        let next_ids = self.next_ids().await?;
-        for table in &self.tables {
-            if let Some(next_id) = &table.next_id
-                && next_ids.get(&table.name) != Some(next_id)
-            {
-                let name = quoted(&table.name);
+        for &index in &renumbered {
+            if let Some(next_id) = &self.tables[index].next_id {
+                let name = quoted(&self.tables[index].name);
                 self.root.run(&format!("ALTER TABLE {name} AUTO_INCREMENT = {next_id}")).await?;
             }
         }
-        Ok(())
+        let is_whole = changed.is_empty() && renumbered.is_empty()
+            || self.changed().await?.is_empty() && self.renumbered().await?.is_empty();
+        if is_whole { Ok(()) } else { bail!("{} is not as it was", self.database) }
+    }
+
+    /// The tables whose rows are not as they were made.
+    async fn changed(&mut self) -> Result<Vec<usize>> {
+        let checksums = self.checksums().await?;
+        Ok(self.indexes(|table| checksums.get(&table.name) != Some(&table.checksum)))
+    }
+
+    /// The tables whose next number is not as it was.
+    async fn renumbered(&mut self) -> Result<Vec<usize>> {
+        let next_ids = self.next_ids().await?;
+        Ok(self.indexes(|table| next_ids.get(&table.name) != table.next_id.as_ref()))
+    }
+
+    fn indexes(&self, wanted: impl Fn(&Table) -> bool) -> Vec<usize> {
+        self.tables.iter().enumerate().filter(|(_, table)| wanted(table)).map(|(index, _)| index).collect()
     }
 
     /// Removes it.
@@ -127,6 +140,7 @@ impl Side {
         let columns = "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS \
                        WHERE TABLE_SCHEMA = DATABASE() AND COALESCE(GENERATION_EXPRESSION, '') = '' \
                        ORDER BY TABLE_NAME, ORDINAL_POSITION";
+        self.tables.clear();
         for row in self.root.rows(names).await? {
             let [Some(name)] = row.as_slice() else { continue };
             let table = Table { name: name.clone(), columns: String::new(), checksum: String::new(), next_id: None };

@@ -1,6 +1,9 @@
 //! What the run tells the user: failures with everything needed to understand them, and the summary.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use crate::{
     compare::Tolerances,
@@ -96,8 +99,22 @@ impl Report {
         }
     }
 
+    /// One line for each statement that differs, with the servers where it does.
+    fn overview(&self) -> BTreeMap<String, BTreeSet<&'static str>> {
+        let mut lines: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+        for failure in &self.failures {
+            let what = failure.difference.what.lines().next().unwrap_or_default();
+            let line = format!("{}:{}: {what}", failure.file, failure.difference.line);
+            lines.entry(line).or_default().insert(failure.server);
+        }
+        lines
+    }
+
     /// The summary; the last line is for machines.
     pub fn print(&self, servers: usize) {
+        for (line, servers) in self.overview() {
+            println!("{line} ({})", servers.into_iter().collect::<Vec<_>>().join(", "));
+        }
         println!(
             "{} scripts on {servers} servers, {} runs, {} statements compared, {} refusals, {} documented differences",
             self.scripts, self.runs, self.statements, self.refusals, self.differences

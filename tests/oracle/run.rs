@@ -323,8 +323,12 @@ impl<'a> Run<'a> {
         let client = self.others.get_mut(version).ok_or_else(|| anyhow!("no connection of {version}"))?;
         let outcome = execute(client, step, first(step), None).await?;
         self.counts.statements += 1;
-        if outcome.error.as_ref().map(|error| error.number) != step.error {
-            let wanted = step.error.map_or("success".to_owned(), |number| format!("error {number}"));
+        let fits = match &outcome.error {
+            Some(error) => step.errors.contains(&error.number),
+            None => step.errors.is_empty(),
+        };
+        if !fits {
+            let wanted = if step.errors.is_empty() { "success".to_owned() } else { format!("error {:?}", step.errors) };
             return Ok(Some(expected(step, &wanted, &outcome)));
         }
         let shown = |values: Vec<Option<String>>| -> Vec<String> {

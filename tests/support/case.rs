@@ -45,8 +45,8 @@ pub struct Step {
     pub unordered: bool,
     /// The rows that another version's read must give, each as text.
     pub rows: Vec<Vec<Literal>>,
-    /// The error that another version's statement must give.
-    pub error: Option<u16>,
+    /// The error that another version's statement must give, one of these numbers; empty: success.
+    pub errors: Vec<u16>,
 }
 
 /// What is done with a statement.
@@ -106,7 +106,7 @@ impl Script {
 
     /// Whether it can be wrapped in a transaction: it must not begin or end one.
     pub fn fits_in_transaction(&self) -> bool {
-        !self.outside && !self.steps.iter().any(|step| step.ends_transaction())
+        !self.outside && !self.steps.iter().any(Step::ends_transaction)
     }
 
     /// Whether it may change anything.
@@ -247,7 +247,7 @@ impl Step {
             None => (Action::Compare, statement),
         };
         let text = text.trim().to_owned();
-        Ok(Self { line, action, text, executions: Vec::new(), unordered: false, rows: Vec::new(), error: None })
+        Ok(Self { line, action, text, executions: Vec::new(), unordered: false, rows: Vec::new(), errors: Vec::new() })
     }
 
     fn annotate(&mut self, note: &str) -> Result<()> {
@@ -261,7 +261,7 @@ impl Step {
         } else if let Some(row) = note.strip_prefix('=').filter(|_| other_version) {
             self.rows.push(literals(row)?);
         } else if let Some(error) = note.strip_prefix("error ").filter(|_| other_version) {
-            self.error = Some(error.trim().parse()?);
+            self.errors = error.split('|').map(|number| number.trim().parse()).collect::<Result<_, _>>()?;
         } else {
             bail!("unknown, or not meant for such a statement: {note}");
         }

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -38,7 +38,7 @@ impl Proxy {
             "--listen".to_owned(),
             "127.0.0.1:0".to_owned(),
         ];
-        let mut process = Watched::start(Path::new(BIFOCAL), &args, None, log)?;
+        let mut process = Watched::start(Path::new(BIFOCAL), &args, None, Stdio::piped(), log)?;
         let stdout = process.stdout().context("bifocal serve has no stdout")?;
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {

@@ -4,7 +4,7 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use super::{
 };
 
 /// A start takes about a second; a loaded machine may need many more.
-const START_DEADLINE: Duration = Duration::from_secs(120);
+const START_DEADLINE: Duration = Duration::from_mins(2);
 /// How often a starting server is tried.
 const POLL: Duration = Duration::from_millis(20);
 /// Other processes may take the port between our look and the server's bind; then another is chosen.
@@ -137,7 +137,8 @@ impl Server {
                 bail!("{} could not be copied: {copied}", kind.name);
             }
             let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-            let mut process = Watched::start(&kind.home.join("run"), &options(kind, folder, port), Some(&data), &log)?;
+            let mut process =
+                Watched::start(&kind.home.join("run"), &options(kind, folder, port), Some(&data), Stdio::null(), &log)?;
             if ready(port, &mut process).await {
                 let server = Self { port, _process: process };
                 server.make_account().await.context("making the account")?;

@@ -13,6 +13,9 @@ use super::{
     server::Family,
 };
 
+/// More versions than any set has.
+const MAX_VERSIONS: usize = 9;
+
 /// A folder of `tests/cases`.
 #[derive(Debug)]
 pub struct Set {
@@ -45,7 +48,7 @@ impl Set {
             scripts.extend(case::parse(&fs::read_to_string(&path)?, &file, stem)?.into_iter().map(Arc::new));
         }
         let mut set = Self { name, folder: folder.to_owned(), versions: Vec::new(), scripts };
-        set.versions = (1..).map(|n| format!("v{n}")).take_while(|version| set.has(version)).collect();
+        set.versions = (1..=MAX_VERSIONS).map(|n| format!("v{n}")).take_while(|version| set.has(version)).collect();
         if set.versions.len() < 2 {
             bail!("v1.sql and v2.sql are needed");
         }

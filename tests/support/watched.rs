@@ -37,8 +37,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Starts `program`; `data` is a folder that goes away with it.
-    pub fn start(program: &Path, args: &[String], data: Option<&Path>, log: &Path) -> io::Result<Self> {
+    /// Starts `program`; `data` is a folder that goes away with it, `log` takes what it says on stderr.
+    pub fn start(program: &Path, args: &[String], data: Option<&Path>, stdout: Stdio, log: &Path) -> io::Result<Self> {
         let log = File::create(log)?;
         let mut child = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog"])
@@ -46,14 +46,14 @@ impl Watched {
             .arg(program)
             .args(args)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(log)
             .spawn()?;
         let lifeline = child.stdin.take();
         Ok(Self { child, lifeline })
     }
 
-    /// What the program prints; once.
+    /// What the program prints, where that is piped; once.
     pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
     }

@@ -6,12 +6,13 @@
 use std::ops::ControlFlow;
 
 use sqlparser::{
-    ast::{Expr, Ident, Query, Visit, Visitor},
+    ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Visit, Visitor},
     dialect::MySqlDialect,
     parser::Parser,
     tokenizer::Token as ParserToken,
 };
 
+use super::functions;
 use crate::{
     rules::{
         Template, TemplatePart,
@@ -114,6 +115,8 @@ struct Found {
     functions: Vec<(usize, String)>,
     /// Byte offset and what it is.
     forbidden: Vec<(usize, &'static str)>,
+    /// Byte offsets of words that look like columns, such as the unit in `TIMESTAMPDIFF(DAY, a, b)`.
+    keywords: Vec<usize>,
 }
 
 fn check_tokens(findings: &mut Findings<'_>, place: Place, text: &str, tokens: &[Token]) {
@@ -167,11 +170,13 @@ fn parse(findings: &mut Findings<'_>, place: Place, text: &str, tokens: &[Token]
 /// Nobody nests deeper by hand.
 const MAX_DEPTH: usize = 100;
 
-/// The parser knows neither `CHARACTER SET x` within a CAST nor charset introducers; blanks keep the offsets.
+/// The parser knows neither `CHARACTER SET x` within a CAST nor charset introducers nor the operator MOD; what
+/// takes their place keeps the offsets.
 fn without_charsets(text: &str, tokens: &[Token]) -> String {
     let solid: Vec<&Token> = tokens.iter().filter(|token| token.kind != TokenKind::White).collect();
     let is = |token: &Token, word: &str| text[token.span.clone()].eq_ignore_ascii_case(word);
     let mut blanked = text.as_bytes().to_vec();
+    let mut operators = Vec::new();
     let mut blank = |from: usize, to: usize| blanked[from..to].fill(b' ');
     for (index, token) in solid.iter().enumerate() {
         let next = solid.get(index + 1);
@@ -181,6 +186,10 @@ fn without_charsets(text: &str, tokens: &[Token]) -> String {
                 blank(token.span.start, name.span.end);
             }
             (Some(name), _) if is(token, "CHARSET") => blank(token.span.start, name.span.end),
+            _ if index > 0 && is(token, "MOD") && ends_operand(solid[index - 1], text) => {
+                blank(token.span.start, token.span.end);
+                operators.push(token.span.start);
+            }
             (Some(literal), _)
                 if text[token.span.clone()].starts_with('_')
                     && matches!(literal.kind, TokenKind::String | TokenKind::Number) =>
@@ -190,7 +199,22 @@ fn without_charsets(text: &str, tokens: &[Token]) -> String {
             _ => {}
         }
     }
+    for at in operators {
+        blanked[at] = b'%';
+    }
     String::from_utf8(blanked).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Whether an operand may end with the token, so that an operator may follow.
+fn ends_operand(token: &Token, text: &str) -> bool {
+    const OPERATORS: [&str; 14] =
+        ["AND", "BETWEEN", "CASE", "DIV", "ELSE", "IN", "LIKE", "MOD", "NOT", "OR", "REGEXP", "THEN", "WHEN", "XOR"];
+    let piece = &text[token.span.clone()];
+    match token.kind {
+        TokenKind::Number | TokenKind::QuotedName | TokenKind::String => true,
+        TokenKind::Word => !OPERATORS.iter().any(|word| word.eq_ignore_ascii_case(piece)),
+        _ => piece == ")",
+    }
 }
 
 struct Collect<'t> {
@@ -220,7 +244,12 @@ impl Visitor for Collect<'_> {
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
-            Expr::Identifier(ident) => self.found.columns.push((self.offset(ident), ident.value.clone())),
+            Expr::Identifier(ident) => {
+                let offset = self.offset(ident);
+                if !self.found.keywords.contains(&offset) {
+                    self.found.columns.push((offset, ident.value.clone()));
+                }
+            }
             Expr::CompoundIdentifier(parts) => {
                 if let Some(first) = parts.first() {
                     self.found.forbidden.push((self.offset(first), "a qualified name"));
@@ -229,6 +258,13 @@ impl Visitor for Collect<'_> {
             Expr::Function(function) => {
                 if let [sqlparser::ast::ObjectNamePart::Identifier(name)] = function.name.0.as_slice() {
                     self.found.functions.push((self.offset(name), name.value.clone()));
+                    if matches!(
+                        name.value.to_ascii_uppercase().as_str(),
+                        "GET_FORMAT" | "TIMESTAMPADD" | "TIMESTAMPDIFF"
+                    ) {
+                        let keyword = first_word(&function.args).map(|word| self.offset(word));
+                        self.found.keywords.extend(keyword);
+                    }
                 } else {
                     self.found.forbidden.push((0, "a stored function"));
                 }
@@ -243,6 +279,15 @@ impl Visitor for Collect<'_> {
     }
 }
 
+/// The first argument, if it is a bare word.
+fn first_word(arguments: &FunctionArguments) -> Option<&Ident> {
+    let FunctionArguments::List(list) = arguments else { return None };
+    match list.args.first()? {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Identifier(ident))) => Some(ident),
+        _ => None,
+    }
+}
+
 fn check_meaning(findings: &mut Findings<'_>, place: Place, found: &Found) {
     for (at, what) in &found.forbidden {
         let help = "an expression is computed from the columns of one row; name them without their table";
@@ -251,104 +296,14 @@ fn check_meaning(findings: &mut Findings<'_>, place: Place, found: &Found) {
     for (at, name) in &found.functions {
         let span = place.at(*at, at + name.len());
         let upper = name.to_ascii_uppercase();
-        if VOLATILE.contains(&upper.as_str()) {
+        if functions::VOLATILE.contains(&upper.as_str()) {
             let help = "expressions must give the same value every time";
             findings.add(span, format!("{upper} is not deterministic"), help);
-        } else if AGGREGATE.contains(&upper.as_str()) {
+        } else if functions::AGGREGATE.contains(&upper.as_str()) {
             findings.add(span, format!("{upper} is an aggregate"), "an expression is computed from one row");
         }
     }
 }
-
-/// Functions whose value depends on the time, the session, the server or chance, or that do something.
-const VOLATILE: [&str; 61] = [
-    "BENCHMARK",
-    "CONNECTION_ID",
-    "CURDATE",
-    "CURRENT_DATE",
-    "CURRENT_ROLE",
-    "CURRENT_TIME",
-    "CURRENT_TIMESTAMP",
-    "CURRENT_USER",
-    "CURTIME",
-    "DATABASE",
-    "DEFAULT",
-    "ENCRYPT",
-    "FOUND_ROWS",
-    "FROM_UNIXTIME",
-    "GET_LOCK",
-    "GTID_SUBSET",
-    "IS_FREE_LOCK",
-    "IS_USED_LOCK",
-    "LASTVAL",
-    "LAST_INSERT_ID",
-    "LAST_VALUE",
-    "LOAD_FILE",
-    "LOCALTIME",
-    "LOCALTIMESTAMP",
-    "MASTER_GTID_WAIT",
-    "MASTER_POS_WAIT",
-    "NAME_CONST",
-    "NEXTVAL",
-    "NOW",
-    "PASSWORD",
-    "PS_CURRENT_THREAD_ID",
-    "RAND",
-    "RANDOM_BYTES",
-    "RELEASE_ALL_LOCKS",
-    "RELEASE_LOCK",
-    "ROWNUM",
-    "ROW_COUNT",
-    "SCHEMA",
-    "SESSION_USER",
-    "SETVAL",
-    "SLEEP",
-    "SOURCE_POS_WAIT",
-    "STATEMENT_DIGEST",
-    "SYSDATE",
-    "SYSTEM_USER",
-    "SYS_GUID",
-    "TRANSACTION_ID",
-    "UNIX_TIMESTAMP",
-    "USER",
-    "UTC_DATE",
-    "UTC_TIME",
-    "UTC_TIMESTAMP",
-    "UUID",
-    "UUID_SHORT",
-    "UUID_V4",
-    "UUID_V7",
-    "VALUE",
-    "VALUES",
-    "VERSION",
-    "WAIT_FOR_EXECUTED_GTID_SET",
-    "WSREP_LAST_SEEN_GTID",
-];
-
-const AGGREGATE: [&str; 22] = [
-    "ANY_VALUE",
-    "AVG",
-    "BIT_AND",
-    "BIT_OR",
-    "BIT_XOR",
-    "COUNT",
-    "GROUPING",
-    "GROUP_CONCAT",
-    "JSON_ARRAYAGG",
-    "JSON_OBJECTAGG",
-    "MAX",
-    "MEDIAN",
-    "MIN",
-    "STD",
-    "STDDEV",
-    "STDDEV_POP",
-    "STDDEV_SAMP",
-    "SUM",
-    "VARIANCE",
-    "VAR_POP",
-    "VAR_SAMP",
-    "ROW_NUMBER",
-];
 
 fn cut(findings: &mut Findings<'_>, place: Place, text: &str, tokens: &[Token], found: &Found) -> Option<Template> {
     let mut parts: Vec<TemplatePart> = Vec::new();
@@ -421,4 +376,115 @@ pub fn unquoted(literal: &str) -> String {
         }
     }
     value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::diagnostic::SourceFile;
+
+    fn read(text: &str) -> Result<String, String> {
+        let file = SourceFile { path: "x".to_owned(), text: text.to_owned() };
+        let mut findings = Findings::new(&file);
+        let whole = Located { value: text.to_owned(), span: Span { start: 0, end: text.len() } };
+        match Expression::read(&mut findings, &whole) {
+            Some(expression) => Ok(expression.template.render(|name| format!("[{name}]"))),
+            None => Err(findings
+                .found
+                .iter()
+                .map(|d| format!("{}: {}", d.column, d.message))
+                .collect::<Vec<_>>()
+                .join("; ")),
+        }
+    }
+
+    #[test]
+    fn finds_columns_and_nothing_else() {
+        for (text, expected) in [
+            ("CAST(a AS CHAR(10) CHARACTER SET utf8mb4)", "CAST([a] AS CHAR(10) CHARACTER SET utf8mb4)"),
+            ("CONVERT(a USING latin1)", "CONVERT([a] USING latin1)"),
+            ("CAST(a AS UNSIGNED)", "CAST([a] AS UNSIGNED)"),
+            ("CAST(a AS SIGNED INTEGER)", "CAST([a] AS SIGNED INTEGER)"),
+            ("CAST(a AS DECIMAL(10,2))", "CAST([a] AS DECIMAL(10,2))"),
+            ("CAST(date AS DATE)", "CAST([date] AS DATE)"),
+            ("`my col` + 1", "[my col] + 1"),
+            ("a DIV 2 + b MOD 3", "[a] DIV 2 + [b] MOD 3"),
+            ("a <=> NULL OR b IS NOT NULL", "[a] <=> NULL OR [b] IS NOT NULL"),
+            ("DATE_ADD(a, INTERVAL b DAY)", "DATE_ADD([a], INTERVAL [b] DAY)"),
+            ("a + INTERVAL 1 HOUR", "[a] + INTERVAL 1 HOUR"),
+            ("EXTRACT(YEAR FROM year)", "EXTRACT(YEAR FROM [year])"),
+            ("TRIM(LEADING '0' FROM a)", "TRIM(LEADING '0' FROM [a])"),
+            ("SUBSTRING(a FROM 2 FOR 3)", "SUBSTRING([a] FROM 2 FOR 3)"),
+            ("SUBSTRING(a, 2)", "SUBSTRING([a], 2)"),
+            ("POSITION('x' IN a)", "POSITION('x' IN [a])"),
+            ("CASE a WHEN 1 THEN 'x' ELSE \"y\" END", "CASE [a] WHEN 1 THEN 'x' ELSE 'y' END"),
+            ("CASE WHEN a > 1 THEN b END", "CASE WHEN [a] > 1 THEN [b] END"),
+            ("a REGEXP '^x'", "[a] REGEXP '^x'"),
+            ("a LIKE 'x%'", "[a] LIKE 'x%'"),
+            ("a COLLATE utf8mb4_bin", "[a] COLLATE utf8mb4_bin"),
+            ("_utf8mb4 'x'", "_utf8mb4 'x'"),
+            ("IF(a, b, c)", "IF([a], [b], [c])"),
+            ("a IN (1, 2)", "[a] IN (1, 2)"),
+            ("a BETWEEN 1 AND 2", "[a] BETWEEN 1 AND 2"),
+            ("NOT a", "NOT [a]"),
+            ("a & 1 | b ^ 2", "[a] & 1 | [b] ^ 2"),
+            ("a << 1", "[a] << 1"),
+            ("JSON_UNQUOTE(JSON_EXTRACT(a, '$.b'))", "JSON_UNQUOTE(JSON_EXTRACT([a], '$.b'))"),
+            ("a -> '$.b'", "[a] -> '$.b'"),
+            ("a ->> '$.b'", "[a] ->> '$.b'"),
+            ("CONVERT_TZ(a, 'UTC', '+01:00')", "CONVERT_TZ([a], 'UTC', '+01:00')"),
+            ("HEX(a)", "HEX([a])"),
+            ("x'41'", "x'41'"),
+            ("TRUE", "TRUE"),
+            ("a MOD (b)", "[a] MOD ([b])"),
+            ("MOD(a, b)", "MOD([a], [b])"),
+            ("CONCAT_WS(' ', a,\n  b)", "CONCAT_WS(' ', [a], [b])"),
+            ("'it\\'s'", "'it''s'"),
+            ("'é'", "_utf8mb4 X'C3A9'"),
+            ("TIMESTAMPDIFF(SECOND, a, b)", "TIMESTAMPDIFF(SECOND, [a], [b])"),
+            ("DATE '2024-01-01'", "DATE '2024-01-01'"),
+            ("GREATEST(a, b)", "GREATEST([a], [b])"),
+            ("REPLACE(a, '-', '')", "REPLACE([a], '-', '')"),
+            ("LEFT(a, 2)", "LEFT([a], 2)"),
+            ("BINARY a", "BINARY [a]"),
+            ("CAST(a AS JSON)", "CAST([a] AS JSON)"),
+            ("CAST(a AS BINARY(4))", "CAST([a] AS BINARY(4))"),
+            ("INSERT(a, 1, 2, b)", "INSERT([a], 1, 2, [b])"),
+            ("MD5(a)", "MD5([a])"),
+            ("-a * 1.5e0", "-[a] * 1.5e0"),
+            ("(a, b) = (1, 2)", "([a], [b]) = (1, 2)"),
+            ("a XOR b", "[a] XOR [b]"),
+            ("é", "[é]"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_function_of_one_row() {
+        for (text, expected) in [
+            ("RAND()", "1: RAND is not deterministic"),
+            ("CONCAT(a, UUID())", "11: UUID is not deterministic"),
+            ("CURRENT_TIMESTAMP", "1: CURRENT_TIMESTAMP is not deterministic"),
+            ("a + @x", "5: a variable in an expression"),
+            ("(SELECT 1)", "1: a subquery in an expression"),
+            ("EXISTS (SELECT 1)", "1: a subquery in an expression"),
+            ("MAX(a)", "1: MAX is an aggregate"),
+            ("GROUP_CONCAT(a)", "1: GROUP_CONCAT is an aggregate"),
+            ("ROW_NUMBER() OVER ()", "1: a window function in an expression; 1: ROW_NUMBER is an aggregate"),
+            ("t.a", "1: a qualified name in an expression"),
+            ("db.f(a)", "1: a stored function in an expression"),
+            ("a -- x", "3: a comment in an expression"),
+            ("a || b", "3: `||` means OR or CONCAT, as `sql_mode` says"),
+            ("'open", "1: the expression does not parse: unterminated quoted text"),
+            ("?", "1: a placeholder in an expression"),
+            ("a; DROP TABLE t", "2: `;` in an expression"),
+        ] {
+            assert_eq!(read(text), Err(expected.to_owned()), "{text}");
+        }
+        for text in ["", "a b", "(a", "a)", "CONCAT(a,", "1 +", "a AS b", "SELECT 1", "a, b", "DEFAULT(a)", "VALUES(a)"]
+        {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
 }

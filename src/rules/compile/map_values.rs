@@ -193,7 +193,9 @@ impl MapValues {
         };
         let nulls = older.nullable && newer.nullable;
         let whens = pairs.iter().map(|pair| (pair.old.as_str(), pair.new.as_str()));
-        Some(case(&older.name, whens, nulls, &otherwise))
+        // Another spelling of a word would read back as the word itself: where nothing is kept, bytes are compared.
+        let exact = family(older) == Family::Text && matches!(self.otherwise, Otherwise::Refuse);
+        Some(case(&older.name, whens, nulls, &otherwise, exact))
     }
 
     fn backward(
@@ -209,7 +211,7 @@ impl MapValues {
         };
         let nulls = older.nullable && newer.nullable;
         let whens = pairs.iter().map(|pair| (pair.new.as_str(), pair.old.as_str()));
-        Some(case(&self.to.value, whens, nulls, &unknown))
+        Some(case(&self.to.value, whens, nulls, &unknown, false))
     }
 }
 
@@ -232,24 +234,34 @@ fn case<'p>(
     pairs: impl Iterator<Item = (&'p str, &'p str)>,
     null_to_null: bool,
     otherwise: &str,
+    exact: bool,
 ) -> Template {
+    // The column is named once, or twice for the sake of NULL: what is put in for it may be long.
     let mut seen: Vec<&str> = Vec::new();
-    let mut parts = vec![TemplatePart::Text("(CASE".to_owned())];
-    let mut when = |parts: &mut Vec<TemplatePart>, left: &'p str, right: &str| {
-        if !seen.contains(&left) {
-            seen.push(left);
-            parts.push(TemplatePart::Text(" WHEN ".to_owned()));
-            parts.push(TemplatePart::Column(column.to_owned()));
-            parts.push(TemplatePart::Text(format!(" <=> {left} THEN {right}")));
-        }
-    };
+    let mut null = null_to_null.then_some("NULL");
+    let mut whens = String::new();
     for (left, right) in pairs {
-        when(&mut parts, left, right);
+        if left == "NULL" {
+            null = Some(right);
+        } else if !seen.contains(&left) {
+            seen.push(left);
+            let left = if exact { format!("CAST(CONVERT({left} USING utf8mb4) AS BINARY)") } else { left.to_owned() };
+            whens.push_str(&format!(" WHEN {left} THEN {right}"));
+        }
     }
-    if null_to_null {
-        when(&mut parts, "NULL", "NULL");
-    }
-    parts.push(TemplatePart::Text(format!(" ELSE {otherwise} END)")));
+    let (before, after) = if exact { ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)") } else { ("", "") };
+    let column = || TemplatePart::Column(column.to_owned());
+    let text = |text: String| TemplatePart::Text(text);
+    let parts = match null {
+        None => vec![text(format!("(CASE {before}")), column(), text(format!("{after}{whens} ELSE {otherwise} END)"))],
+        Some(null) => vec![
+            text(format!("(CASE {before}")),
+            column(),
+            text(format!("{after}{whens} ELSE (CASE WHEN ")),
+            column(),
+            text(format!(" IS NULL THEN {null} ELSE {otherwise} END) END)")),
+        ],
+    };
     Template { parts }
 }
 

@@ -6,8 +6,10 @@
 mod add_column;
 mod change_column;
 mod claim;
+mod collation;
 mod drop_column;
 mod expression;
+mod functions;
 mod map_columns;
 mod map_values;
 mod merge_columns;
@@ -20,7 +22,10 @@ mod tables;
 use std::{collections::HashMap, sync::Arc};
 
 use self::step::Step;
-pub use self::tables::{full_type, type_difference};
+pub use self::{
+    expression::unquoted,
+    tables::{full_type, type_difference},
+};
 use super::{
     Diagnostic, Mapping, Ruleset, VersionRules, VersionedDatabase,
     diagnostic::{Findings, SourceFile, Span, sorted},

@@ -1,13 +1,17 @@
 //! The end of a step: the working tables are held against the newer schema and become table mappings.
 
-use super::step::{Origin, Step, WorkingColumn, WorkingGroup, WorkingTable};
+use super::{
+    collation::typed,
+    step::{Origin, Step, WorkingColumn, WorkingGroup, WorkingTable},
+};
 use crate::{
     rules::{
         AddedColumn, ColumnMapping, ColumnSource, Group, Kept, Lossiness, PhysicalWrite, TableMapping, Template,
         cast::{Family, cast_template, family},
         diagnostic::{Findings, Span},
     },
-    schema::{Column, Table},
+    schema::{Column, Key, Table},
+    sql::{LexMode, ServerKind, Token, TokenKind, lex},
 };
 
 /// The mappings of all tables that changed, sorted by name. `at` is where a mistake is put that belongs to no
@@ -61,11 +65,11 @@ impl End<'_> {
                 Some(newer) => self.check_column(findings, working, newer),
             }
         }
-        let kept: Vec<&str> =
-            self.working.groups.iter().flat_map(|group| &group.kept).map(|k| k.value.as_str()).collect();
+        let kept = self.working.groups.iter().flat_map(|group| &group.kept);
+        let names: Vec<&str> = kept.map(|kept| kept.value.as_str()).collect();
         for newer in &self.newer.columns {
             let known = self.working.position(&newer.name).is_some();
-            if !known && !kept.iter().any(|kept| kept.eq_ignore_ascii_case(&newer.name)) {
+            if !known && !names.iter().any(|kept| kept.eq_ignore_ascii_case(&newer.name)) {
                 let message = format!(
                     "`{}.{}` is new in {}, and no change says so",
                     self.newer.name, newer.name, self.step.newer_name
@@ -76,6 +80,12 @@ impl End<'_> {
         }
         for group in &self.working.groups {
             self.check_kept(findings, group);
+        }
+        for (index, kept) in self.working.groups.iter().flat_map(|group| &group.kept).enumerate() {
+            if names[..index].iter().any(|name| name.eq_ignore_ascii_case(&kept.value)) {
+                let message = format!("two columns are kept as `{}`", kept.value);
+                findings.add(kept.span, message, "give each a name of its own: `keep: {as: …}`");
+            }
         }
     }
 
@@ -142,6 +152,9 @@ impl End<'_> {
                 "add `change_column: {{table: {table}, column: {name}, forward: \"{name}\", backward: \"{name}\", keep: {{as: …}}}}`"
             );
             findings.add(span, message, help);
+        } else if let Some((old_text, new_text)) = self.generation_difference(older, newer) {
+            let message = format!("`{table}.{name}` is computed differently: {old_text} in {old}, {new_text} in {new}");
+            findings.add(span, message, "an older version cannot see another value; give the new column a new name");
         } else if older.nullable != newer.nullable {
             let (kind, has) = if newer.nullable { ("drop_not_null", "nullable") } else { ("set_not_null", "NOT NULL") };
             let message =
@@ -165,6 +178,14 @@ impl End<'_> {
         }
     }
 
+    /// The expressions of two generated columns, if they differ in more than renamed columns and spelling.
+    fn generation_difference(&self, older: &Column, newer: &Column) -> Option<(String, String)> {
+        let (old, new) = (older.generated.as_deref()?, newer.generated.as_deref()?);
+        let renamed = |name: &str| self.working.untouched(name).map(|column| column.name.clone());
+        let same = words(old, renamed) == words(new, |_| None);
+        (!same).then(|| (old.to_owned(), new.to_owned()))
+    }
+
     fn check_kept(&self, findings: &mut Findings<'_>, group: &WorkingGroup) {
         for (kept, column) in group.kept.iter().zip(&group.columns) {
             let Some(older) = self.older.column(&column.name) else { continue };
@@ -185,7 +206,8 @@ impl End<'_> {
                 );
                 continue;
             }
-            let declared = declaration(older);
+            let stored = Column { generated: None, ..older.clone() };
+            let declared = format!("{} NULL INVISIBLE", full_type(&stored));
             match self.newer.column(&kept.value) {
                 None => {
                     let message = format!(
@@ -198,7 +220,7 @@ impl End<'_> {
                     );
                     findings.add(kept.span, message, help);
                 }
-                Some(newer) => self.check_kept_column(findings, kept.span, older, newer, &declared),
+                Some(newer) => self.check_kept_column(findings, kept.span, &stored, newer, &declared),
             }
         }
         if group.lossiness == Lossiness::Keep {
@@ -280,7 +302,7 @@ impl End<'_> {
         }
         let value = self.working.discarded.iter().find(|(name, _)| name.eq_ignore_ascii_case(&older.name));
         let value = value.map_or_else(|| Template::text("NULL"), |(_, value)| value.clone());
-        ColumnSource::Discarded(cast_template(value, older))
+        ColumnSource::Discarded(typed(value, older, &self.lenders(&[])))
     }
 
     /// The kept column of a dropped one whose reads and writes need nothing but another name: NULL means NULL, and
@@ -301,7 +323,7 @@ impl End<'_> {
     }
 
     fn computed(&self, group: &WorkingGroup, index: usize, at: usize, older: &Column) -> ColumnSource {
-        let backward = cast_template(group.columns[at].backward.clone(), older);
+        let backward = self.backward(group, at, older);
         let Some(kept) = group.kept.get(at).map(|kept| self.newer_name(&kept.value)) else {
             return ColumnSource::Computed { read: backward, group: index };
         };
@@ -348,6 +370,22 @@ impl End<'_> {
         conditions
     }
 
+    /// An older column's backward expression, of the older type.
+    fn backward(&self, group: &WorkingGroup, at: usize, older: &Column) -> Template {
+        let kept = group.kept.get(at).map(|kept| kept.value.as_str());
+        let written = group.writes.iter().map(|(name, _)| name.as_str());
+        let first: Vec<&str> = kept.into_iter().chain(written).collect();
+        typed(group.columns[at].backward.clone(), older, &self.lenders(&first))
+    }
+
+    /// The newer columns, those of `first` before the others.
+    fn lenders(&self, first: &[&str]) -> Vec<&Column> {
+        let is_first = |column: &&Column| first.iter().any(|name| name.eq_ignore_ascii_case(&column.name));
+        let (mut lenders, others): (Vec<&Column>, Vec<&Column>) = self.newer.columns.iter().partition(is_first);
+        lenders.extend(others);
+        lenders
+    }
+
     fn group(&self, group: &WorkingGroup) -> Group {
         let writes = group
             .writes
@@ -361,7 +399,8 @@ impl End<'_> {
         let backward = group
             .columns
             .iter()
-            .filter_map(|column| Some(cast_template(column.backward.clone(), self.older.column(&column.name)?)));
+            .enumerate()
+            .filter_map(|(at, column)| Some(self.backward(group, at, self.older.column(&column.name)?)));
         Group {
             columns: group.columns.iter().map(|column| column.name.clone()).collect(),
             writes: writes.collect(),
@@ -382,7 +421,7 @@ impl End<'_> {
         let mut pairs = Vec::new();
         for older in &self.older.keys {
             let columns: Vec<String> = older.columns.iter().flat_map(newer_of).collect();
-            let same = |key: &&crate::schema::Key| {
+            let same = |key: &&Key| {
                 key.unique == older.unique
                     && key.columns.iter().map(|column| column.to_ascii_lowercase()).eq(columns.iter().cloned())
             };
@@ -419,6 +458,21 @@ fn same_bytes(left: Template, column: &Column) -> Template {
     left.wrapped(before, &format!("{after} <=> ")).then(right.wrapped(before, after))
 }
 
+/// An expression's words and signs without quotes, blanks and case, each name as `renamed` says.
+fn words(expression: &str, renamed: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mode = LexMode::of_server(ServerKind::MySql, 0);
+    let Ok(tokens) = lex(expression.as_bytes(), mode) else { return vec![expression.to_owned()] };
+    let solid = tokens.iter().filter(|token| token.kind != TokenKind::White);
+    let word = |token: &Token| {
+        let text = expression[token.span.clone()].trim_matches('`');
+        match token.kind {
+            TokenKind::QuotedName | TokenKind::Word => renamed(text).unwrap_or_else(|| text.to_owned()).to_lowercase(),
+            _ => text.to_owned(),
+        }
+    };
+    solid.map(word).collect()
+}
+
 /// Type, charset and collation of both, as text, if they differ. Display widths of integers mean nothing.
 pub fn type_difference(older: &Column, newer: &Column) -> Option<(String, String)> {
     let (old, new) = (full_type(older), full_type(newer));
@@ -440,17 +494,10 @@ pub fn full_type(column: &Column) -> String {
         text.push_str(" COLLATE ");
         text.push_str(collation);
     }
-    if let Some(expression) = &column.generated {
-        text.push_str(" GENERATED ALWAYS AS ");
-        text.push_str(expression);
+    if column.generated.is_some() {
+        text.push_str(" GENERATED");
     }
     text
-}
-
-/// A kept column's definition behind its name.
-fn declaration(older: &Column) -> String {
-    let stored = Column { generated: None, ..older.clone() };
-    format!("{} NULL INVISIBLE", full_type(&stored))
 }
 
 /// What an INSERT or UPDATE that does not name the column does with it.

@@ -3,7 +3,7 @@ INSERT INTO users (id, mail, full_name, fax, tier, born, credit, bio, referrer_i
   (2, 'bob@example.com', 'Bob Stone', NULL, 'pro', '1991-12-31', 0.00, NULL, 1, '2021-05-05 12:30:00'),
   (3, 'cher@example.com', 'Cher', '', 'free', NULL, 3.10, '', 1, '2021-05-05 12:30:00'),
   (4, 'dora@example.com', 'Dora  van den Berg', '0', 'free', '2001-07-04', -2.25, 'two blanks in the name', 2, '2022-11-11 11:11:11'),
-  (5, 'emil@example.com', 'Émil Ångström', NULL, 'pro', '1975-01-01', 99999999.99, 'grüße 🎉 日本語', 2, '2023-03-03 03:03:03'),
+  (5, 'emil@example.com', 'Émil Ångström', NULL, 'pro', '1975-01-01', 9999999.99, 'grüße 🎉 日本語', 2, '2023-03-03 03:03:03'),
   (6, 'FOX@Example.com', ' Fox Leading', ' ', 'free', '1999-09-09', 0.01, NULL, 4, '2023-03-03 03:03:04'),
   (7, 'gus@example.com', 'Gus Trailing ', 'fax ', 'vip', NULL, 10.00, 'blank at the end ', NULL, '2023-03-03 03:03:05'),
   (9, 'zoe@example.com', '', NULL, 'free', '2010-10-10', 0.00, NULL, 7, '2024-02-29 23:59:59');

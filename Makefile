@@ -1,0 +1,37 @@
+# The targets that Bifocal's developers and its CI use. Each gets what it needs into folders that git ignores
+# (target, .servers, .tools) and installs nothing in the system.
+
+CARGO_DENY := 0.20.2
+
+.PHONY: demo test drivers lint servers
+
+# Watch two releases of an app share one migrated database.
+demo:
+	scripts/servers.sh mariadb-10.11
+	cargo run --quiet --release -- demo
+
+# All of Bifocal's tests: unit, golden, tidy, and the differential oracle on real servers.
+test: servers
+	cargo test
+
+# Real drivers and command line clients through Bifocal. Needs python3 with venv and pip; for more drivers: node, cc.
+drivers: servers
+	cargo build --bin bifocal --example mysql_async
+	python3 -m venv .tools/py
+	.tools/py/bin/pip install --quiet --disable-pip-version-check -r tests/drivers/requirements.txt
+	.tools/py/bin/python tests/drivers/run.py
+
+lint: .tools/bin/cargo-deny-$(CARGO_DENY)
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	$< check --hide-inclusion-graph licenses bans sources
+	@if $< fetch db; then $< check --hide-inclusion-graph advisories; else \
+	    echo '*** lint: SKIPPED: cargo deny check advisories: the advisory database cannot be fetched from here ***'; fi
+
+# Real MariaDB and MySQL servers, unpacked into .servers.
+servers:
+	scripts/servers.sh
+
+.tools/bin/cargo-deny-$(CARGO_DENY):
+	cargo install --quiet --locked --root .tools cargo-deny --version $(CARGO_DENY)
+	mv .tools/bin/cargo-deny $@

@@ -1,0 +1,17 @@
+CREATE TABLE users (
+  id INT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  mail VARCHAR(100) NOT NULL,
+  full_name VARCHAR(100) NOT NULL,
+  fax VARCHAR(30) NULL,
+  UNIQUE KEY uq_mail (mail)
+) CHARACTER SET utf8mb4;
+CREATE TABLE orders (
+  id INT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  user_id INT NOT NULL,
+  status VARCHAR(20) NOT NULL DEFAULT 'new',
+  total DECIMAL(10,2) NOT NULL,
+  note VARCHAR(100) NULL,
+  KEY ix_user (user_id),
+  KEY ix_note (note),
+  FOREIGN KEY (user_id) REFERENCES users (id)
+) CHARACTER SET utf8mb4;

@@ -1,0 +1,12 @@
+RENAME TABLE users TO people;
+ALTER TABLE people
+  CHANGE COLUMN mail email VARCHAR(100) NOT NULL,
+  ADD COLUMN first_name VARCHAR(100) NOT NULL DEFAULT '',
+  ADD COLUMN last_name VARCHAR(100) NOT NULL DEFAULT '';
+UPDATE people SET
+  first_name = SUBSTRING_INDEX(full_name, ' ', 1),
+  last_name = SUBSTRING(full_name, CHAR_LENGTH(SUBSTRING_INDEX(full_name, ' ', 1)) + 2);
+ALTER TABLE people MODIFY full_name VARCHAR(100) NULL INVISIBLE, MODIFY fax VARCHAR(30) NULL INVISIBLE;
+ALTER TABLE orders ADD COLUMN status_id TINYINT NOT NULL DEFAULT 1, ADD COLUMN channel VARCHAR(10) NOT NULL DEFAULT 'app';
+UPDATE orders SET status_id = CASE status WHEN 'new' THEN 1 WHEN 'paid' THEN 2 ELSE 3 END, channel = 'web';
+ALTER TABLE orders DROP COLUMN status;

@@ -1,0 +1,196 @@
+//! The configuration of `bifocal serve`.
+
+use std::{fmt, fs, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::{BackendAddress, Listen};
+
+/// The options as written. A flag wins over the environment, and both over the file.
+#[derive(Debug, Default, Clone, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Written {
+    /// The backend: mysql://host:port
+    #[arg(long, env = "BIFOCAL_BACKEND", value_name = "URL")]
+    pub backend: Option<String>,
+    /// The folder with the rule files; without it every connection is relayed as it is
+    #[arg(long, env = "BIFOCAL_RULES", value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+    /// Where to listen, and the version of who connects there: address:port[=database@version]
+    #[arg(long, env = "BIFOCAL_LISTEN", value_name = "ADDRESS", value_delimiter = ',')]
+    pub listen: Vec<String>,
+    /// The most connections at a time [default: 10000]
+    #[arg(long, env = "BIFOCAL_MAX_CONNECTIONS", value_name = "COUNT")]
+    pub max_connections: Option<usize>,
+    /// How long to wait for the backend to accept a connection, in seconds [default: 10]
+    #[arg(long, env = "BIFOCAL_CONNECT_TIMEOUT", value_name = "SECONDS")]
+    pub connect_timeout: Option<f64>,
+    /// How long a client may take to authenticate, in seconds [default: 10]
+    #[arg(long, env = "BIFOCAL_HANDSHAKE_TIMEOUT", value_name = "SECONDS")]
+    pub handshake_timeout: Option<f64>,
+    /// How long statements and transactions may go on after SIGTERM, in seconds [default: 10]
+    #[arg(long, env = "BIFOCAL_DRAIN_TIMEOUT", value_name = "SECONDS")]
+    pub drain_timeout: Option<f64>,
+    /// A YAML file with these options, named as the flags with '_' for '-'
+    #[arg(long, env = "BIFOCAL_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+}
+
+/// The options, resolved. None of them changes while the proxy runs; the rules' contents do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The backend.
+    pub backend: BackendAddress,
+    /// The folder with the rule files.
+    pub rules: Option<PathBuf>,
+    /// The listeners, in the order given. Invariant: not empty.
+    pub listen: Vec<Listen>,
+    /// The most connections at a time.
+    pub max_connections: usize,
+    /// How long to wait for the backend to accept a connection.
+    pub connect_timeout: Duration,
+    /// How long a client may take to authenticate.
+    pub handshake_timeout: Duration,
+    /// How long statements and transactions may go on after SIGTERM.
+    pub drain_timeout: Duration,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mistakes(pub Vec<String>);
+
+impl Config {
+    /// Resolves what is written; `read` reads the file.
+    pub fn resolve(written: Written) -> Result<Self, Mistakes> {
+        let mut mistakes = Mistakes::default();
+        let file = match &written.config {
+            None => Written::default(),
+            Some(path) => {
+                let text = fs::read_to_string(path).map_err(|error| error.to_string());
+                let parsed = text.and_then(|text| serde_saphyr::from_str(&text).map_err(|error| error.to_string()));
+                mistakes.note(parsed.map_err(|error| format!("{}: {error}", path.display()))).unwrap_or_default()
+            }
+        };
+        let config = Self::from_parts(written.or(file), &mut mistakes);
+        match config {
+            Some(config) if mistakes.0.is_empty() => Ok(config),
+            _ => Err(mistakes),
+        }
+    }
+
+    fn from_parts(written: Written, mistakes: &mut Mistakes) -> Option<Self> {
+        let backend = match &written.backend {
+            Some(url) => mistakes.note(parsed("backend", url)),
+            None => mistakes.note(Err("backend: missing; say --backend mysql://host:3306".to_owned())),
+        };
+        if written.listen.is_empty() {
+            mistakes.0.push("listen: missing; say --listen 0.0.0.0:3306=shop@v1".to_owned());
+        }
+        let listen = written.listen.iter().filter_map(|one| mistakes.note(parsed("listen", one))).collect();
+        let mut seconds = |name: &str, written: Option<f64>, default: Duration| {
+            let Some(seconds) = written else { return default };
+            let duration = Duration::try_from_secs_f64(seconds)
+                .map_err(|_| format!("{name}: {seconds} is not a number of seconds"));
+            mistakes.note(duration).unwrap_or(default)
+        };
+        let connect_timeout = seconds("connect-timeout", written.connect_timeout, CONNECT_TIMEOUT);
+        let handshake_timeout = seconds("handshake-timeout", written.handshake_timeout, HANDSHAKE_TIMEOUT);
+        let drain_timeout = seconds("drain-timeout", written.drain_timeout, DRAIN_TIMEOUT);
+        let max_connections = written.max_connections.unwrap_or(MAX_CONNECTIONS);
+        if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
+            mistakes.0.push(format!("max-connections: {max_connections} is not between 1 and {MOST_CONNECTIONS}"));
+        }
+        Some(Self {
+            backend: backend?,
+            rules: written.rules,
+            listen,
+            max_connections,
+            connect_timeout,
+            handshake_timeout,
+            drain_timeout,
+        })
+    }
+}
+
+impl Written {
+    /// These options, and those of `file` where these say nothing.
+    fn or(self, file: Self) -> Self {
+        Self {
+            backend: self.backend.or(file.backend),
+            rules: self.rules.or(file.rules),
+            listen: if self.listen.is_empty() { file.listen } else { self.listen },
+            max_connections: self.max_connections.or(file.max_connections),
+            connect_timeout: self.connect_timeout.or(file.connect_timeout),
+            handshake_timeout: self.handshake_timeout.or(file.handshake_timeout),
+            drain_timeout: self.drain_timeout.or(file.drain_timeout),
+            config: self.config,
+        }
+    }
+}
+
+impl Mistakes {
+    fn note<T>(&mut self, result: Result<T, String>) -> Option<T> {
+        result.map_err(|mistake| self.0.push(mistake)).ok()
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|mistake| writeln!(f, "bifocal: {mistake}"))
+    }
+}
+
+fn parsed<T: FromStr<Err = String>>(name: &str, written: &str) -> Result<T, String> {
+    written.trim().parse().map_err(|mistake| format!("{name}: {mistake}"))
+}
+
+/// Two sockets each, so a file limit of twice this and a bit is needed.
+const MAX_CONNECTIONS: usize = 10_000;
+
+/// A process has fewer sockets than this.
+const MOST_CONNECTIONS: usize = 1_000_000;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As the servers' own `connect_timeout`.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Duration, Written};
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let written = Written {
+            backend: Some("db:3306".to_owned()),
+            listen: vec!["here".to_owned(), "127.0.0.1:0=shop".to_owned()],
+            max_connections: Some(0),
+            drain_timeout: Some(-1.0),
+            ..Written::default()
+        };
+        let mistakes = Config::resolve(written).expect_err("mistakes").0;
+        let names: Vec<&str> = mistakes.iter().filter_map(|mistake| mistake.split(':').next()).collect();
+        assert_eq!(names, ["backend", "listen", "listen", "drain-timeout", "max-connections"]);
+    }
+
+    #[test]
+    fn the_file_fills_what_flags_leave_open() {
+        let path = std::env::temp_dir().join(format!("bifocal-config-{}.yaml", std::process::id()));
+        std::fs::write(&path, "backend: mysql://file:1\nlisten: ['127.0.0.1:0=shop@v1']\ndrain_timeout: 0.5\n")
+            .expect("a file");
+        let written =
+            Written { backend: Some("mysql://flag:2".to_owned()), config: Some(path.clone()), ..Written::default() };
+        let config = Config::resolve(written).expect("a configuration");
+        assert_eq!(config.backend.to_string(), "flag:2");
+        assert_eq!(config.listen[0].to_string(), "127.0.0.1:0=shop@v1");
+        assert_eq!(config.drain_timeout, Duration::from_millis(500));
+        std::fs::write(&path, "bakend: x\n").expect("a file");
+        let written = Written { config: Some(path.clone()), ..Written::default() };
+        assert_eq!(Config::resolve(written).expect_err("mistakes").0.len(), 3);
+        std::fs::remove_file(path).expect("removed");
+    }
+}

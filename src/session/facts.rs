@@ -1,0 +1,134 @@
+//! What the session must know of the backend to plan a statement: the question, the answer, and when to ask.
+
+use crate::{
+    rewrite::Facts,
+    sql::{Charset, LexMode, ServerKind},
+    wire::{Malformed, Reader},
+};
+
+/// Asks for everything at once. It has no table, so it neither opens a transaction nor uses up a
+/// `SET TRANSACTION`; but it clears the warnings, `ROW_COUNT()` and `FOUND_ROWS()`.
+pub(super) const QUESTION: &[u8] = b"SELECT @@sql_mode, @@character_set_client, DATABASE(), VERSION()";
+
+/// Reads the row that answers [`QUESTION`].
+pub(super) fn from_row(payload: &[u8]) -> Result<Facts, Malformed> {
+    let mut reader = Reader::new(payload, "answer about the session");
+    let mut text = || -> Result<Option<String>, Malformed> { Ok(reader.text_value()?.map(plain)) };
+    let sql_mode = text()?.unwrap_or_default();
+    let charset = text()?.unwrap_or_default();
+    let database = text()?;
+    let version = text()?.unwrap_or_default();
+    let has = |mode: &str| sql_mode.split(',').any(|one| one == mode);
+    let server = if version.contains("MariaDB") { ServerKind::MariaDb } else { ServerKind::MySql };
+    let lex = LexMode {
+        ansi_quotes: has("ANSI_QUOTES"),
+        no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
+        pipes_as_concat: has("PIPES_AS_CONCAT"),
+        server,
+        server_version: server_version(&version),
+        charset: charset_kind(&charset),
+    };
+    Ok(Facts { database, lex, strict: has("STRICT_TRANS_TABLES") || has("STRICT_ALL_TABLES") })
+}
+
+/// Whether a text reads what [`QUESTION`] would clear, so that it must not be asked just before.
+pub(super) fn reads_diagnostics(text: &[u8]) -> bool {
+    const WORDS: [&[u8]; 8] = [
+        b"warnings",
+        b"errors",
+        b"row_count",
+        b"found_rows",
+        b"diagnostics",
+        b"warning_count",
+        b"error_count",
+        b"profile",
+    ];
+    text.len() <= LOOK_LEN
+        && WORDS.iter().any(|word| text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
+}
+
+/// A statement longer than this carries data; none is worth the search.
+const LOOK_LEN: usize = 64 * 1024;
+
+/// A value as text. With `character_set_results` at UTF-16 or UTF-32 the answer has zero bytes between the
+/// characters that matter here.
+fn plain(bytes: &[u8]) -> String {
+    let bytes: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The number in versioned comments: 10.11.11 is 101111, 9.7.0 is 90700. Some MariaDB servers put `5.5.5-`
+/// before their version, for old replicas.
+fn server_version(version: &str) -> u32 {
+    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let digits = |part: &str| -> u32 {
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..end].parse().unwrap_or(0)
+    };
+    let mut parts = version.splitn(3, '.').map(digits);
+    let mut next = || parts.next().unwrap_or(0).min(999);
+    next() * 10_000 + next() * 100 + next()
+}
+
+fn charset_kind(name: &str) -> Charset {
+    match name {
+        "utf8" | "utf8mb3" | "utf8mb4" | "ascii" | "binary" => Charset::Utf8,
+        "gbk" | "sjis" | "big5" | "cp932" | "gb18030" => Charset::MultiByte,
+        _ => Charset::SingleByte,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{from_row, reads_diagnostics, server_version};
+    use crate::{
+        sql::{Charset, ServerKind},
+        wire::put_lenenc_bytes,
+    };
+
+    fn row(values: [Option<&[u8]>; 4]) -> Vec<u8> {
+        let mut payload = Vec::new();
+        for value in values {
+            match value {
+                Some(bytes) => put_lenenc_bytes(&mut payload, bytes),
+                None => payload.push(0xFB),
+            }
+        }
+        payload
+    }
+
+    #[test]
+    fn reads_the_modes_and_the_server() {
+        let mode = b"REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,STRICT_TRANS_TABLES";
+        let payload = row([Some(mode), Some(b"gbk"), Some(b"shop"), Some(b"10.11.11-MariaDB-log")]);
+        let facts = from_row(&payload).expect("facts");
+        assert!(facts.strict && facts.lex.ansi_quotes && facts.lex.pipes_as_concat);
+        assert!(!facts.lex.no_backslash_escapes);
+        assert_eq!((facts.lex.server, facts.lex.server_version), (ServerKind::MariaDb, 101_111));
+        assert_eq!((facts.lex.charset, facts.database.as_deref()), (Charset::MultiByte, Some("shop")));
+    }
+
+    #[test]
+    fn an_answer_in_utf16_is_read_too() {
+        let wide = |text: &str| text.bytes().flat_map(|byte| [0, byte]).collect::<Vec<u8>>();
+        let payload = row([Some(b""), Some(&wide("latin1")), None, Some(&wide("9.7.0"))]);
+        let facts = from_row(&payload).expect("facts");
+        assert_eq!((facts.lex.server, facts.lex.server_version), (ServerKind::MySql, 90_700));
+        assert_eq!((facts.lex.charset, facts.database, facts.strict), (Charset::SingleByte, None, false));
+    }
+
+    #[test]
+    fn versions_are_as_in_versioned_comments() {
+        assert_eq!(server_version("8.0.36-28"), 80_036);
+        assert_eq!(server_version("5.5.5-10.6.12-MariaDB"), 100_612);
+        assert_eq!(server_version(""), 0);
+    }
+
+    #[test]
+    fn statements_that_read_diagnostics_are_known() {
+        for text in ["SHOW WARNINGS", "show count(*) errors", "SELECT Row_Count()", "select @@warning_count"] {
+            assert!(reads_diagnostics(text.as_bytes()), "{text}");
+        }
+        assert!(!reads_diagnostics(b"SELECT 1"));
+    }
+}

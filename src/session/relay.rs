@@ -1,0 +1,141 @@
+//! The command phase of a connection without a version: bytes in, bytes out.
+//!
+//! Of the client's packets the header and the first byte are read, to notice a `COM_CHANGE_USER` that names a
+//! version; of the backend's, the first five bytes of an answer, to tell a file's contents from commands.
+
+use super::{
+    Io, Settings, Step,
+    authentication::Authentication,
+    version::{self, Wishes},
+};
+use crate::{
+    rewrite::ServerError,
+    wire::{Capabilities, ChangeUser, Command, Extent, HEADER_LEN, Header, put_payload},
+};
+
+/// A connection without a version, after authentication.
+#[derive(Debug)]
+pub(super) struct Relay {
+    capabilities: Capabilities,
+    /// Bytes of the client's current packet that have not come yet.
+    packet_left: usize,
+    /// The client's next packet continues a payload.
+    is_continued: bool,
+    /// The client sends a file, up to an empty packet.
+    is_infile: bool,
+    /// The first bytes of an answer, as far as they came.
+    answer: Answer,
+}
+
+/// What is known of the answer to the last command.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    /// The client has spoken last; this much of the answer is there.
+    Awaited([u8; HEADER_LEN + 1], usize),
+    /// The backend has spoken last.
+    Begun,
+}
+
+impl Relay {
+    pub fn new(capabilities: Capabilities) -> Self {
+        Self { capabilities, packet_left: 0, is_continued: false, is_infile: false, answer: Answer::Begun }
+    }
+
+    /// Whether the backend has spoken last, at least: more is not known here.
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.answer, Answer::Begun) && self.packet_left == 0
+    }
+
+    pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
+        while !io.client.rest().is_empty() {
+            let len = self.packet_left.min(io.client.rest().len());
+            if len > 0 {
+                self.packet_left -= len;
+                io.client.relay(len);
+                continue;
+            }
+            let Some(header) = Header::read(io.client.rest()) else { break };
+            if header.len > 0 && !self.is_continued && !self.is_infile && header.seq == 0 {
+                let Some(first) = io.client.rest().get(HEADER_LEN) else { break };
+                if *first == Command::ChangeUser as u8 {
+                    io.client.flush(&mut io.out.to_backend);
+                    return self.change_user(io, settings);
+                }
+            }
+            if header.len == 0 && !self.is_continued {
+                self.is_infile = false;
+            }
+            self.begin_packet(header);
+            io.client.relay(HEADER_LEN);
+        }
+        io.client.flush(&mut io.out.to_backend);
+        Step::Wait
+    }
+
+    pub fn backend(&mut self, io: &mut Io<'_>) -> Step {
+        if let Answer::Awaited(mut head, len) = self.answer {
+            let rest = io.backend.rest();
+            let count = rest.len().min(head.len() - len);
+            head[len..len + count].copy_from_slice(&rest[..count]);
+            self.answer = Answer::Awaited(head, len + count);
+            if len + count == head.len() {
+                self.is_infile = head[HEADER_LEN - 1..] == INFILE_REQUEST;
+                self.answer = Answer::Begun;
+            }
+        }
+        io.relay_backend(io.backend.rest().len());
+        Step::Wait
+    }
+
+    fn begin_packet(&mut self, header: Header) {
+        self.packet_left = header.len;
+        self.is_continued = header.is_continued();
+        // Commands sent ahead of an earlier one's answer change nothing: which bytes begin their answers is not
+        // known here.
+        if matches!(self.answer, Answer::Begun) && !self.is_infile {
+            self.answer = Answer::Awaited([0; HEADER_LEN + 1], 0);
+        }
+    }
+
+    fn change_user(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
+        let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
+        let mut joined = Vec::new();
+        let payload = extent.payload(io.client.rest(), &mut joined);
+        match change_user(payload, self.capabilities, settings) {
+            Err(error) => {
+                io.client.skip(extent.wire_len, &mut io.out.to_backend);
+                io.put_error(extent.last_seq.wrapping_add(1), &error);
+                Step::Again
+            }
+            Ok((authentication, encoded)) => {
+                io.client.skip(extent.wire_len, &mut io.out.to_backend);
+                put_payload(&mut io.out.to_backend, extent.first_seq, &encoded);
+                Step::Authenticate(authentication)
+            }
+        }
+    }
+}
+
+/// The dialog that a `COM_CHANGE_USER` opens, and the payload that the backend gets.
+pub(super) fn change_user(
+    payload: &[u8],
+    capabilities: Capabilities,
+    settings: &Settings,
+) -> Result<(Authentication, Vec<u8>), ServerError> {
+    let unknown_command = |_| ServerError { number: 1047, sqlstate: *b"08S01", message: "Unknown command".to_owned() };
+    let command = ChangeUser::decode(payload, capabilities).map_err(unknown_command)?;
+    let wishes = Wishes {
+        database: command.database.as_ref().map(|(name, _)| *name),
+        attribute: command.attributes.value(version::ATTRIBUTE),
+        listener: settings.listener.as_ref(),
+    };
+    let decision = version::decide(&settings.rules, wishes)?;
+    let encoded = match &decision.database {
+        Some(database) => command.encode(payload, database.as_bytes()),
+        None => payload.to_vec(),
+    };
+    Ok((Authentication::new(capabilities, decision, None), encoded))
+}
+
+/// Sequence id and first byte of a LOCAL INFILE request, the first packet of an answer.
+const INFILE_REQUEST: [u8; 2] = [1, 0xFB];

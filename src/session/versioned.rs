@@ -1,0 +1,450 @@
+//! The command phase of a connection that has a version: one command at a time, each planned.
+//!
+//! While an answer is not complete, what the client sent ahead waits in its inbox, so the order of answers is
+//! the order of commands. A version that is physical has an empty chain: its commands are followed, not planned,
+//! so that a reload can begin to map it between two statements.
+
+use std::sync::Arc;
+
+use super::{
+    End, Io, Settings, State, Step,
+    answering::{Answering, FactsAnswer, Origin, Planned, Preparing, Progress},
+    diagnostics::{Diagnostics, asks_for_rows},
+    facts, refusal, relay,
+    statements::{Reorder, Statement, Statements},
+    use_database,
+    version::{self, Chain, VersionName},
+};
+use crate::{
+    rewrite::{Facts, Plan, ResultTable, ServerError},
+    rules::Ruleset,
+    sql::{LexMode, ServerKind},
+    wire::{
+        Answer, Capabilities, Command, ErrPacket, Execute, Extent, HEADER_LEN, MAX_PACKET_LEN, MAX_PAYLOAD_LEN,
+        StatementId, StatusFlags, put_payload,
+    },
+};
+
+/// A connection that has a version, after authentication.
+#[derive(Debug)]
+pub(super) struct Versioned {
+    capabilities: Capabilities,
+    name: VersionName,
+    /// The rules in force for this session's next statement.
+    rules: Arc<Ruleset>,
+    /// The steps to the physical version; none: the rules do not know this version any more.
+    chain: Option<Chain>,
+    status: StatusFlags,
+    facts: Option<Facts>,
+    /// A statement since may have changed the facts.
+    is_stale: bool,
+    /// The backend refused to tell the facts; the statement that needed them gets this.
+    facts_error: Option<Vec<u8>>,
+    statements: Statements,
+    /// The command whose answer is not complete.
+    answering: Option<Answering>,
+    /// The last statement that left warnings or errors.
+    diagnostics: Diagnostics,
+}
+
+/// What is done with a command.
+enum Action {
+    /// The client gets an error, the backend nothing.
+    Error(ServerError),
+    /// An error the backend has sent before.
+    ErrorPayload(Vec<u8>),
+    /// Nothing goes on.
+    Drop,
+    /// It goes on as it is.
+    Forward(Answer, Origin),
+    /// The backend is asked first; then the command comes up again.
+    Ask,
+    /// Other payloads go on in its place; only the last is answered.
+    Replace(Vec<Vec<u8>>, Answer, Origin),
+    /// Authentication begins again.
+    Authenticate(super::Authentication, Vec<u8>),
+}
+
+impl Versioned {
+    pub fn new(capabilities: Capabilities, name: VersionName, rules: &Arc<Ruleset>, status: StatusFlags) -> Self {
+        let chain = name.chain(rules);
+        Self {
+            capabilities,
+            name,
+            rules: rules.clone(),
+            chain,
+            status,
+            facts: None,
+            is_stale: false,
+            facts_error: None,
+            statements: Statements::default(),
+            answering: None,
+            diagnostics: Diagnostics::default(),
+        }
+    }
+
+    pub fn takes_client_bytes(&self) -> bool {
+        self.answering.as_ref().is_none_or(Answering::is_infile)
+    }
+
+    pub fn is_at_rest(&self) -> bool {
+        self.answering.is_none() && !self.status.has(StatusFlags::IN_TRANS)
+    }
+
+    /// The sequence id of the ERR that a waiting client gets when the backend is gone.
+    pub fn seq_of_lost_answer(&self) -> Option<u8> {
+        self.answering.as_ref()?.next_seq()
+    }
+
+    pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
+        loop {
+            if let Some(answering) = &mut self.answering {
+                answering.client(io);
+                return Step::Wait;
+            }
+            let Some(extent) = Extent::find(io.client.rest()) else {
+                return Self::too_long(io);
+            };
+            self.adopt(settings);
+            let mut joined = Vec::new();
+            let payload = extent.payload(io.client.rest(), &mut joined);
+            let command = payload.first().and_then(|byte| Command::from_byte(*byte));
+            if command == Some(Command::Quit) {
+                io.relay_client(extent.wire_len);
+                return Step::Become(State::Ended(End::Quit));
+            }
+            let action = self.decide(command, payload, settings);
+            if let Some(step) = self.act(action, extent, io) {
+                return step;
+            }
+        }
+    }
+
+    pub fn backend(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
+        let Some(answering) = &mut self.answering else {
+            // Nothing was asked: the backend says why it ends the connection.
+            io.relay_backend(io.backend.rest().len());
+            return Step::Wait;
+        };
+        match answering.backend(io, &settings.planner) {
+            Progress::Wait => Step::Wait,
+            Progress::Ended(end) => Step::Become(State::Ended(end)),
+            Progress::Complete => {
+                if let Some(answering) = self.answering.take() {
+                    self.complete(answering);
+                }
+                Step::Again
+            }
+        }
+    }
+
+    fn complete(&mut self, answering: Answering) {
+        self.status = answering.response.status().unwrap_or(self.status);
+        match answering.origin {
+            Origin::Facts(FactsAnswer { facts: Some(facts), .. }) => {
+                self.facts = Some(facts);
+                self.is_stale = false;
+            }
+            Origin::Facts(FactsAnswer { error, .. }) => self.facts_error = Some(error.unwrap_or_default()),
+            Origin::Prepare(Preparing { statement, id: Some(id), .. }) => self.statements.insert(id, statement),
+            Origin::Prepare(_) => self.statements.forget_last(),
+            Origin::Planned(Planned { chain, text, raised, .. }) => {
+                self.diagnostics = Diagnostics { chain, text, error: raised };
+            }
+            Origin::Plain | Origin::Warnings(_) => {}
+        }
+    }
+
+    /// Takes over newer rules, between statements outside a transaction.
+    fn adopt(&mut self, settings: &Settings) {
+        if !Arc::ptr_eq(&self.rules, &settings.rules) && !self.status.has(StatusFlags::IN_TRANS) {
+            self.rules = settings.rules.clone();
+            self.chain = self.name.chain(&self.rules);
+            // A physical version's statements were not looked at.
+            self.is_stale = true;
+        }
+    }
+
+    fn decide(&mut self, command: Option<Command>, payload: &[u8], settings: &Settings) -> Action {
+        let Some(command) = command else { return Action::Forward(Answer::Single, Origin::Plain) };
+        let decided = match command {
+            Command::Query => self.query(payload, settings),
+            Command::StmtPrepare => self.prepare(payload, settings),
+            Command::StmtExecute => self.execute(payload),
+            Command::StmtSendLongData => Ok(self.send_long_data(payload)),
+            Command::StmtClose | Command::StmtReset => Ok(self.close_or_reset(command, payload)),
+            Command::InitDb => self.init_db(payload),
+            Command::FieldList => self.field_list(payload),
+            Command::ChangeUser => relay::change_user(payload, self.capabilities, settings)
+                .map(|(authentication, payload)| Action::Authenticate(authentication, payload)),
+            Command::BinlogDump | Command::BinlogDumpGtid | Command::RegisterReplica | Command::TableDump => {
+                Err(refusal::replication().error())
+            }
+            Command::StmtBulkExecute => Err(refusal::bulk_execute().error()),
+            Command::ResetConnection => {
+                self.statements.clear();
+                self.facts = None;
+                Ok(forward(command))
+            }
+            _ => Ok(forward(command)),
+        };
+        decided.unwrap_or_else(Action::Error)
+    }
+
+    /// Does what was decided; a step if the client's next command must wait.
+    fn act(&mut self, action: Action, extent: Extent, io: &mut Io<'_>) -> Option<Step> {
+        let (first_seq, last_seq) = (extent.first_seq, extent.last_seq);
+        let deprecate_eof = self.capabilities.has(Capabilities::DEPRECATE_EOF);
+        let answering =
+            |answer, origin, backend_seq| Answering::new(answer, origin, deprecate_eof, last_seq, backend_seq);
+        if matches!(action, Action::Ask) {
+            put_payload(&mut io.out.to_backend, 0, &query_payload(facts::QUESTION));
+            let origin = Origin::Facts(FactsAnswer::default());
+            self.answering = Some(answering(Answer::TextResult, origin, last_seq));
+            return Some(Step::Wait);
+        }
+        if let Action::Forward(answer, origin) = action {
+            io.relay_client(extent.wire_len);
+            self.answering = (answer != Answer::None).then(|| answering(answer, origin, last_seq));
+            return None;
+        }
+        io.client.skip(extent.wire_len, &mut io.out.to_backend);
+        match action {
+            Action::Error(error) => {
+                io.put_error(last_seq.wrapping_add(1), &error);
+                self.diagnostics.error = Some(error);
+            }
+            Action::ErrorPayload(payload) => {
+                put_payload(&mut io.out.to_client, last_seq.wrapping_add(1), &payload);
+            }
+            Action::Replace(payloads, answer, origin) => {
+                let mut seq = last_seq;
+                for payload in payloads {
+                    seq = put_payload(&mut io.out.to_backend, first_seq, &payload);
+                }
+                self.answering = (answer != Answer::None).then(|| answering(answer, origin, seq));
+            }
+            Action::Authenticate(authentication, payload) => {
+                put_payload(&mut io.out.to_backend, first_seq, &payload);
+                return Some(Step::Authenticate(authentication));
+            }
+            Action::Ask | Action::Drop | Action::Forward(..) => {}
+        }
+        None
+    }
+
+    fn query(&mut self, payload: &[u8], settings: &Settings) -> Result<Action, ServerError> {
+        let text = &payload[1..];
+        if let Some(action) = self.use_database(text)? {
+            return Ok(action);
+        }
+        let chain = self.chain()?;
+        if chain.is_empty() {
+            self.facts = None;
+            return Ok(forward(Command::Query));
+        }
+        if let Some(question) = self.diagnostics.question(text) {
+            let payload = query_payload(question.as_bytes());
+            return Ok(Action::Replace(vec![payload], Answer::TextResult, Origin::Plain));
+        }
+        if asks_for_rows(text) {
+            return Ok(Action::Forward(Answer::TextResult, Origin::Warnings(self.diagnostics.clone())));
+        }
+        let facts = match self.facts_for(Command::Query, text) {
+            Ok(facts) => facts,
+            Err(action) => return Ok(*action),
+        };
+        let plan = (settings.planner.plan)(text, &chain, facts);
+        self.is_stale |= (settings.planner.changes_facts)(text);
+        let planned = |tables: Vec<ResultTable>| {
+            Origin::Planned(Planned { chain, text: text.into(), tables: tables.into(), raised: None })
+        };
+        Ok(match plan {
+            Plan::Forward => Action::Forward(Answer::TextResult, planned(Vec::new())),
+            Plan::Rewrite(rewrite) => {
+                let payload = bounded(prefixed(Command::Query, &rewrite.text))?;
+                Action::Replace(vec![payload], Answer::TextResult, planned(rewrite.tables))
+            }
+            Plan::Answer(error) => Action::Error(error),
+            Plan::Refuse(refusal) => Action::Error(refusal.error()),
+        })
+    }
+
+    fn prepare(&mut self, payload: &[u8], settings: &Settings) -> Result<Action, ServerError> {
+        let text = &payload[1..];
+        // Whatever becomes of it, the statement before is not the last one any more.
+        self.statements.forget_last();
+        let chain = self.chain()?;
+        if chain.is_empty() {
+            return Ok(forward_prepare(chain, text, true));
+        }
+        let facts = match self.facts_for(Command::StmtPrepare, text) {
+            Ok(facts) => facts,
+            Err(action) => return Ok(*action),
+        };
+        let plan = (settings.planner.plan)(text, &chain, facts);
+        let changes_facts = (settings.planner.changes_facts)(text);
+        Ok(match plan {
+            Plan::Forward => forward_prepare(chain, text, changes_facts),
+            Plan::Rewrite(rewrite) => {
+                let reorder = Reorder::of(&rewrite);
+                let payload = bounded(prefixed(Command::StmtPrepare, &rewrite.text))?;
+                let tables = rewrite.tables.into();
+                let statement = Statement { chain, text: text.into(), tables, changes_facts, reorder };
+                Action::Replace(vec![payload], Answer::Prepare, Origin::Prepare(Preparing::new(statement)))
+            }
+            Plan::Answer(error) => Action::Error(error),
+            Plan::Refuse(refusal) => Action::Error(refusal.error()),
+        })
+    }
+
+    fn execute(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
+        let Ok(named) = Execute::decode_statement(payload) else { return Ok(forward(Command::StmtExecute)) };
+        let Some(id) = self.statements.resolve(named) else { return Err(unknown_statement(named)) };
+        let Some(statement) = self.statements.find(id) else { return Ok(forward(Command::StmtExecute)) };
+        self.is_stale |= statement.changes_facts;
+        let origin = Origin::Planned(Planned {
+            chain: statement.chain.clone(),
+            text: statement.text.clone(),
+            tables: statement.tables.clone(),
+            raised: None,
+        });
+        Ok(match &mut statement.reorder {
+            None => Action::Forward(Answer::BinaryResult, origin),
+            Some(reorder) => {
+                let payload = bounded(reorder.execute(payload, id)?)?;
+                Action::Replace(vec![payload], Answer::BinaryResult, origin)
+            }
+        })
+    }
+
+    fn send_long_data(&mut self, payload: &[u8]) -> Action {
+        let named = Execute::decode_statement(payload).ok();
+        let id = named.and_then(|named| self.statements.resolve(named));
+        let reorder = id.and_then(|id| Some((id, self.statements.find(id)?.reorder.as_mut()?)));
+        match reorder {
+            None => forward(Command::StmtSendLongData),
+            Some((id, reorder)) => {
+                let payloads = reorder.send_long_data(payload, id);
+                if payloads.is_empty() { Action::Drop } else { Action::Replace(payloads, Answer::None, Origin::Plain) }
+            }
+        }
+    }
+
+    fn close_or_reset(&mut self, command: Command, payload: &[u8]) -> Action {
+        if let Ok(id) = Execute::decode_statement(payload) {
+            if command == Command::StmtClose {
+                self.statements.remove(id);
+            } else if let Some(Statement { reorder: Some(reorder), .. }) = self.statements.find(id) {
+                reorder.reset();
+            }
+        }
+        forward(command)
+    }
+
+    fn init_db(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
+        self.is_stale = true;
+        let Some(database) = self.own_database(&payload[1..])? else { return Ok(forward(Command::InitDb)) };
+        let payload = prefixed(Command::InitDb, database.as_bytes());
+        Ok(Action::Replace(vec![payload], Answer::Single, Origin::Plain))
+    }
+
+    fn use_database(&mut self, text: &[u8]) -> Result<Option<Action>, ServerError> {
+        let mode = self.facts.as_ref().map_or(LexMode::of_server(ServerKind::MySql, 80_000), |facts| facts.lex);
+        let Some((database, span)) = use_database::target(text, mode) else { return Ok(None) };
+        self.is_stale = true;
+        let Some(database) = self.own_database(database.as_bytes())? else { return Ok(None) };
+        let text = use_database::with_target(text, span, &database);
+        Ok(Some(Action::Replace(vec![query_payload(&text)], Answer::TextResult, Origin::Plain)))
+    }
+
+    /// The server's name of a database that names this session's own version, or none if it names no version.
+    fn own_database(&self, database: &[u8]) -> Result<Option<String>, ServerError> {
+        match version::split(&self.rules, database) {
+            None => Ok(None),
+            Some(name) if name == self.name => Ok(Some(name.database)),
+            Some(name) if name.chain(&self.rules).is_none() => Err(name.unknown(&self.rules)),
+            Some(name) => Err(refusal::other_version(&name.to_string(), &self.name.to_string()).error()),
+        }
+    }
+
+    fn field_list(&self, payload: &[u8]) -> Result<Action, ServerError> {
+        let table = payload[1..].split(|byte| *byte == 0).next().unwrap_or_default();
+        let table = String::from_utf8_lossy(table);
+        let is_changed = self.chain()?.iter().any(|mapping| mapping.table(&table).is_some() || mapping.hides(&table));
+        if is_changed { Err(refusal::field_list(&table).error()) } else { Ok(forward(Command::FieldList)) }
+    }
+
+    fn chain(&self) -> Result<Chain, ServerError> {
+        self.chain.clone().ok_or_else(|| self.name.unknown(&self.rules))
+    }
+
+    /// What is known of the backend, for planning `text`; else what must be done first.
+    fn facts_for(&mut self, command: Command, text: &[u8]) -> Result<&Facts, Box<Action>> {
+        if let Some(payload) = self.facts_error.take() {
+            let action = match ErrPacket::decode(&payload) {
+                Err(_) => Action::Error(no_facts()),
+                // Before an expired password is changed, the backend takes nothing but that.
+                Ok(err) if MUST_CHANGE_PASSWORD.contains(&err.number) => forward(command),
+                Ok(_) => Action::ErrorPayload(payload),
+            };
+            return Err(Box::new(action));
+        }
+        let is_usable = !self.is_stale || facts::reads_diagnostics(text);
+        match &self.facts {
+            Some(facts) if is_usable => Ok(facts),
+            _ => Err(Box::new(Action::Ask)),
+        }
+    }
+
+    fn too_long(io: &mut Io<'_>) -> Step {
+        // Headers of as many packets as the payload takes.
+        let limit = MAX_PAYLOAD_LEN + HEADER_LEN * (MAX_PAYLOAD_LEN / MAX_PACKET_LEN + 1);
+        if io.client.rest().len() <= limit {
+            return Step::Wait;
+        }
+        io.put_error(1, &too_long());
+        Step::Become(State::Ended(End::TooLong))
+    }
+}
+
+fn forward(command: Command) -> Action {
+    Action::Forward(command.answer(), Origin::Plain)
+}
+
+fn forward_prepare(chain: Chain, text: &[u8], changes_facts: bool) -> Action {
+    // Errors of a physical version need no translation, so its texts are not kept.
+    let text = if chain.is_empty() { [].into() } else { text.into() };
+    let statement = Statement { chain, text, tables: [].into(), changes_facts, reorder: None };
+    Action::Forward(Answer::Prepare, Origin::Prepare(Preparing::new(statement)))
+}
+
+fn prefixed(command: Command, text: &[u8]) -> Vec<u8> {
+    [&[command as u8], text].concat()
+}
+
+fn query_payload(text: &[u8]) -> Vec<u8> {
+    prefixed(Command::Query, text)
+}
+
+fn bounded(payload: Vec<u8>) -> Result<Vec<u8>, ServerError> {
+    if payload.len() > MAX_PAYLOAD_LEN { Err(too_long()) } else { Ok(payload) }
+}
+
+fn too_long() -> ServerError {
+    let message = "Got a packet bigger than 'max_allowed_packet' bytes".to_owned();
+    ServerError { number: 1153, sqlstate: *b"08S01", message }
+}
+
+fn no_facts() -> ServerError {
+    let message = "Bifocal could not read the session's settings from the backend".to_owned();
+    ServerError { number: 1105, sqlstate: *b"HY000", message }
+}
+
+fn unknown_statement(id: StatementId) -> ServerError {
+    let message = format!("Unknown prepared statement handler ({}) given to mysqld_stmt_execute", id.0);
+    ServerError { number: 1243, sqlstate: *b"HY000", message }
+}
+
+/// `ER_MUST_CHANGE_PASSWORD`, `ER_MUST_CHANGE_PASSWORD_LOGIN`.
+const MUST_CHANGE_PASSWORD: [u16; 2] = [1820, 1862];
