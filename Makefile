@@ -8,11 +8,11 @@ CARGO_DENY := 0.20.2
 # Watch two releases of an app share one migrated database.
 demo:
 	scripts/servers.sh mariadb-10.11
-	cargo run --quiet --release -- demo
+	cargo run --quiet --release -- demo --server "$${BIFOCAL_SERVERS:-.servers}/mariadb-10.11"
 
 # All of Bifocal's tests: unit, golden, tidy, and the differential oracle on real servers.
 test: servers
-	cargo test
+	cargo test --no-fail-fast
 
 # Real drivers and command line clients through Bifocal. Needs python3 with venv and pip; for more drivers: node, cc.
 drivers: servers

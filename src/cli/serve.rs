@@ -1,7 +1,7 @@
 //! `bifocal serve`: the proxy as a process.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -121,5 +121,9 @@ fn load_rules(path: &Path) -> anyhow::Result<Ruleset> {
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("BIFOCAL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
 }

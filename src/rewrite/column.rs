@@ -46,7 +46,7 @@ fn unknown(statement: &Statement<'_>, reference: &ColumnRef) -> Result<(), Stop>
         newer.is_some_and(|table| table.column(&column.text).is_some())
     });
     if physical_has_it && !is_keyword(&column.text) {
-        return Err(refusal::unknown_column(&column.text, clause_of(statement, column.span.start)));
+        return Err(refusal::unknown_column(&column.text, clause_of_value(statement, column.span.start)));
     }
     Ok(())
 }
@@ -81,13 +81,21 @@ pub fn clause_of(statement: &Statement<'_>, offset: usize) -> &'static str {
     "field list"
 }
 
+/// The same for a column that is read: MariaDB calls the values of a write SELECT too.
+fn clause_of_value(statement: &Statement<'_>, offset: usize) -> &'static str {
+    match clause_of(statement, offset) {
+        "SET" | "UPDATE" | "VALUES" | "INSERT INTO" => "SELECT",
+        clause => clause,
+    }
+}
+
 fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_>) -> Result<(), Stop> {
     let (Some(first), Some(last)) = (reference.parts.first(), reference.parts.last()) else { return Ok(()) };
     let text = statement.text;
     let index = text.at(first.span.start);
     let call = index.checked_sub(2).filter(|_| text.is_punct(index - 1, "("));
     let Some(source) = source(target.table, &last.text) else {
-        return Err(refusal::unknown_column(&dotted(reference), clause_of(statement, last.span.start)));
+        return Err(refusal::unknown_column(&dotted(reference), clause_of_value(statement, last.span.start)));
     };
     if let Some(call) = call.filter(|&call| text.is_any_word(call, &["VALUES", "VALUE"]))
         && statement.blocks.blocks[reference.block].parent.is_none()

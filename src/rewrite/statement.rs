@@ -131,6 +131,8 @@ impl<'a> Statement<'a> {
                     continue;
                 }
                 match reference.parts.as_slice() {
+                    // A row alias speaks only where it is named.
+                    [_] if self.targets.get(&index).is_some_and(|target| target.is_row) => {}
                     [_] => match self.columns_of(relation) {
                         Some(columns) if columns.iter().any(|name| column.is(name)) => found.push(index),
                         Some(_) => {}

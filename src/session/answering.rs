@@ -169,19 +169,22 @@ impl Answering {
     }
 
     fn step(&mut self, io: &mut Io<'_>, planner: &Planner) -> Result<bool, End> {
-        let rest = io.backend.rest();
         if self.row_left > 0 {
-            let len = self.row_left.min(rest.len());
+            let len = self.row_left.min(io.backend.rest().len());
             self.row_left -= len;
             io.backend.relay(len);
             return Ok(len > 0);
         }
+        let is_relayed = !matches!(self.origin, Origin::Facts(_) | Origin::Warnings(_));
+        if is_relayed && self.seq_delta == 0 && self.whole_rows(io) {
+            return Ok(true);
+        }
+        let rest = io.backend.rest();
         let Some(header) = Header::read(rest) else { return Ok(false) };
         let first = rest.get(HEADER_LEN).copied();
         if first.is_none() && header.len > 0 {
             return Ok(false);
         }
-        let is_relayed = !matches!(self.origin, Origin::Facts(_) | Origin::Warnings(_));
         if self.is_row_continued || is_relayed && self.response.is_streamed(header.len, first) {
             self.renumber(io, header);
             self.row_left = header.len;
@@ -196,6 +199,24 @@ impl Answering {
         Ok(true)
     }
 
+    /// Sends on, in one piece, the rows that are there whole; whether there were any. Large results spend their
+    /// time here.
+    fn whole_rows(&mut self, io: &mut Io<'_>) -> bool {
+        let rest = io.backend.rest();
+        let mut at = 0;
+        while let Some((header, first)) = Header::read(&rest[at..]).zip(rest.get(at + HEADER_LEN)) {
+            let end = at + header.packet_len();
+            let is_row = self.response.is_streamed(header.len, Some(*first));
+            if !is_row || header.len == 0 || header.is_continued() || self.is_row_continued || end > rest.len() {
+                break;
+            }
+            self.client_seq = header.seq;
+            at = end;
+        }
+        io.backend.relay(at);
+        at > 0
+    }
+
     fn whole(&mut self, io: &mut Io<'_>, extent: Extent, planner: &Planner) -> Result<(), Malformed> {
         let mut joined = Vec::new();
         let payload = extent.payload(io.backend.rest(), &mut joined);
@@ -206,9 +227,8 @@ impl Answering {
                 io.backend.skip(extent.wire_len, &mut io.out.to_client);
                 return Ok(());
             }
-            Origin::Plain => None,
             Origin::Warnings(diagnostics) if packet == Packet::Row => Some(diagnostics.row(payload)?),
-            Origin::Warnings(_) => None,
+            Origin::Plain | Origin::Warnings(_) => None,
             Origin::Planned(planned) => planned.replace(packet, payload, planner)?,
             Origin::Prepare(preparing) => match packet {
                 Packet::PrepareOk(_) | Packet::Param(_) | Packet::ParamsEof => {
