@@ -11,7 +11,7 @@ use super::{
 use crate::{
     rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise},
     schema::Column,
-    sql::{Piece, TokenKind, scope::Name},
+    sql::{Piece, ServerKind, TokenKind, scope::Name},
 };
 
 /// Where an assignment stands.
@@ -49,6 +49,12 @@ pub fn translate(
         let place = clause_of(statement, statement.text.span(assignment.value.start).start);
         return Err(refusal::unknown_column(&assignment.written, place));
     };
+    // MariaDB says it when an UPDATE is prepared; elsewhere it comes when the statement is executed.
+    let at_prepare = place != Place::Duplicate && statement.facts.lex.server == ServerKind::MariaDb;
+    let has_none = is_default(statement, &assignment.value) && default_of(column).is_none();
+    if has_none && at_prepare && statement.is_strict() {
+        return Err(refusal::no_default(&column.name));
+    }
     let value = value_pieces(statement, target, column, assignment.value.clone())?;
     let left = |name: &str| if place == Place::Duplicate { quote(name) } else { qualify(target, name) };
     match &mapped.source {
@@ -64,6 +70,7 @@ pub fn translate(
         ColumnSource::Computed { group, .. } => {
             let group = &target.table.groups[*group];
             refuse_null(statement, column, &assignment.value)?;
+            refuse_number(statement, column, &assignment.value)?;
             let once = needs_one_evaluation(statement, target, group, assignment);
             let write = Write { statement, target, group, column, value, left: &left };
             match group.lossiness {
@@ -286,6 +293,15 @@ pub fn refuse_null(statement: &Statement<'_>, column: &Column, value: &std::ops:
         return Ok(());
     }
     Err(refusal::DEFAULTS.because(format!("NULL for {} in a mode that is not strict", column.name)))
+}
+
+/// A number for an ENUM is the number of its member, which is stored nowhere.
+pub fn refuse_number(statement: &Statement<'_>, column: &Column, value: &std::ops::Range<usize>) -> Result<(), Stop> {
+    let is_number = value.len() == 1 && statement.text.kind(value.start) == Some(TokenKind::Number);
+    if is_number && matches!(family(column), Family::Enum | Family::Set) {
+        return Err(refusal::COMPUTED_TARGET.because(format!("the number of a member of {}", column.name)));
+    }
+    Ok(())
 }
 
 /// The value's pieces: the client's own text, or the older column's default for the word DEFAULT.

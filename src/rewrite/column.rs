@@ -46,7 +46,7 @@ fn unknown(statement: &Statement<'_>, reference: &ColumnRef) -> Result<(), Stop>
         newer.is_some_and(|table| table.column(&column.text).is_some())
     });
     if physical_has_it && !is_keyword(&column.text) {
-        return Err(refusal::unknown_column(&column.text, clause_of(statement, column.span.start)));
+        return Err(refusal::unknown_column(&column.text, clause_of_value(statement, column.span.start)));
     }
     Ok(())
 }
@@ -81,13 +81,21 @@ pub fn clause_of(statement: &Statement<'_>, offset: usize) -> &'static str {
     "field list"
 }
 
+/// The same for a column that is read: MariaDB calls the values of a write SELECT too.
+fn clause_of_value(statement: &Statement<'_>, offset: usize) -> &'static str {
+    match clause_of(statement, offset) {
+        "SET" | "UPDATE" | "VALUES" | "INSERT INTO" => "SELECT",
+        clause => clause,
+    }
+}
+
 fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_>) -> Result<(), Stop> {
     let (Some(first), Some(last)) = (reference.parts.first(), reference.parts.last()) else { return Ok(()) };
     let text = statement.text;
     let index = text.at(first.span.start);
     let call = index.checked_sub(2).filter(|_| text.is_punct(index - 1, "("));
     let Some(source) = source(target.table, &last.text) else {
-        return Err(refusal::unknown_column(&dotted(reference), clause_of(statement, last.span.start)));
+        return Err(refusal::unknown_column(&dotted(reference), clause_of_value(statement, last.span.start)));
     };
     if let Some(call) = call.filter(|&call| text.is_any_word(call, &["VALUES", "VALUE"]))
         && statement.blocks.blocks[reference.block].parent.is_none()
@@ -166,12 +174,14 @@ pub fn read(target: &Target<'_>, column: &str) -> String {
 }
 
 /// Gives every raise expression in `text` the column that it speaks of, as digits behind the point:
-/// `EXP(70003)` becomes `EXP(70003.001002)` for column 2 of table 1.
+/// `EXP(70003)` becomes `EXP(70003.1001002)` for column 2 of table 1 in the chain's first step. No chain is longer than
+/// nine steps: more digits than a DOUBLE has would be needed.
 pub fn tag_raises(statement: &Statement<'_>, table: &TableMapping, column: &str, text: &str) -> String {
     let table_at = statement.mapping.tables.iter().position(|mapped| mapped.name == table.name).unwrap_or(0);
     let column_at = table.columns.iter().position(|mapped| mapped.name.eq_ignore_ascii_case(column)).unwrap_or(0);
     raise::ALL.iter().fold(text.to_owned(), |text, (code, _)| {
-        text.replace(&raise::raise(*code), &format!("EXP({code}.1{table_at:03}{column_at:03})"))
+        let place = format!("EXP({code}.{}{table_at:03}{column_at:03})", statement.step + 1);
+        text.replace(&raise::raise(*code), &place)
     })
 }
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::{
     assign::{
-        Assignment, Place, default_or_raise, is_default, kept_of, not_null, parenthesise, refuse_null, same_default,
-        splice, translate, value_pieces,
+        Assignment, Place, default_of, default_or_raise, is_default, kept_of, not_null, parenthesise, refuse_null,
+        refuse_number, same_default, splice, translate, value_pieces,
     },
     column::{clause_of, edit_references, fill, tag_raises},
     read::{replace_relations, trim_lock_lists},
@@ -412,6 +412,7 @@ fn forward_of_values(
     for name in template.columns() {
         if let Some(at) = listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
             refuse_null(statement, listed[at], &values[at])?;
+            refuse_number(statement, listed[at], &values[at])?;
             if statement.is_volatile(values[at].clone()) {
                 return Err(refusal::VOLATILE.because(format!("the value for {name}")));
             }
@@ -451,7 +452,17 @@ fn added_input(
     name: &str,
 ) -> Vec<Piece> {
     match target.table.column(name).map(|column| &column.source) {
-        Some(ColumnSource::Direct(newer)) => vec![Piece::text(quote(newer))],
+        Some(ColumnSource::Direct(newer)) => {
+            let given = listed.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+            let schema = statement.mapping.schema.table(&target.table.name);
+            let default =
+                schema.and_then(|table| table.column(name)).filter(|c| !c.is_auto_increment()).and_then(default_of);
+            match (given.filter(|&at| !is_default(statement, &values[at])), default) {
+                // A column that the row leaves out has no value yet where its default is an expression.
+                (None, Some(default)) => vec![Piece::text(format!("({default})"))],
+                _ => vec![Piece::text(quote(newer))],
+            }
+        }
         Some(ColumnSource::Computed { group, .. }) if !target.table.groups[*group].kept.is_empty() => {
             vec![Piece::text(quote(&kept_of(&target.table.groups[*group], name)))]
         }
@@ -504,9 +515,6 @@ fn rewrite_query(
     if plain && !guarded {
         return Ok(());
     }
-    if statement.is_volatile(query.clone()) {
-        return Err(refusal::VOLATILE.because("the query of an INSERT … SELECT with computed columns"));
-    }
     if statement.text.is_punct(query.start, "(") {
         return Err(refusal::NOT_UNDERSTOOD.because("a parenthesised query of an INSERT with computed columns"));
     }
@@ -518,10 +526,13 @@ fn rewrite_query(
     }
     let text = statement.text;
     let bytes = text.bytes_of(query.clone());
-    let ordered = text.find_outside(query.start, query.end, |index| text.are_words(index, &["ORDER", "BY"])).is_some();
     let limited = text.find_outside(query.start, query.end, |index| text.is_word(index, "LIMIT")).is_some();
-    // Without a LIMIT, a subquery's ORDER BY is dropped, and with it the order in which ids are given.
-    let limit = if ordered && !limited { " LIMIT 18446744073709551615" } else { "" };
+    if !limited && statement.parsed.locks.iter().any(|lock| text.enclosing(lock.tokens.start).is_none()) {
+        return Err(refusal::LOCKS.because("a locking clause in the query of an INSERT with computed columns"));
+    }
+    // A LIMIT keeps the query's ORDER BY, and with it the order in which ids are given; and it has the query computed
+    // once, whatever its values are made of.
+    let limit = if limited { "" } else { " LIMIT 18446744073709551615" };
     statement.edits.insert(bytes.start, vec![Piece::text(format!("WITH `bifocal` ({columns}) AS ("))]);
     let tail = format!("{limit}) SELECT {} FROM `bifocal`", items.join(", "));
     statement.edits.insert(bytes.end, vec![Piece::text(tail)]);

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     rules::{ColumnSource, TableMapping},
-    sql::{Lock, Piece, ServerKind, scope::Relation},
+    sql::{Lock, Piece, ServerKind, index_hint, scope::Relation},
 };
 
 /// Replaces every changed table that is not a target by a derived table.
@@ -38,7 +38,8 @@ pub fn replace_relations(statement: &mut Statement<'_>) -> Result<(), Stop> {
 fn replace(statement: &mut Statement<'_>, relation: &Relation, table: &TableMapping) -> Result<(), Stop> {
     let (Some(first), Some(last)) = (relation.name.first(), relation.name.last()) else { return Ok(()) };
     let tail = tail(statement, relation)?;
-    let range = first.span.start..statement.text.span(tail.end - 1).end;
+    let range = with_parentheses(statement, statement.text.at(first.span.start)..tail.end);
+    let range = statement.text.bytes_of(range);
     let alias = relation.qualifier().unwrap_or(last).text.clone();
     let columns = select_list(statement, relation, table)?;
     let database = quote(&statement.mapping.database);
@@ -60,6 +61,17 @@ fn replace(statement: &mut Statement<'_>, relation: &Relation, table: &TableMapp
     statement.edits.replace(range, pieces);
     statement.tables.push(ResultTable { alias, org_table: table.name.clone() });
     Ok(())
+}
+
+/// `(users u)`: MySQL takes a table in parentheses, but no derived table.
+fn with_parentheses(statement: &Statement<'_>, tokens: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let text = statement.text;
+    let std::ops::Range { mut start, mut end } = tokens;
+    while start > 0 && text.is_punct(start - 1, "(") && text.is_punct(end, ")") {
+        start -= 1;
+        end += 1;
+    }
+    start..end
 }
 
 /// What follows a table's name: `PARTITION (…)`, the alias, index hints.
@@ -84,13 +96,9 @@ fn tail(statement: &Statement<'_>, relation: &Relation) -> Result<Tail, Stop> {
         next = text.at(alias.span.start) + 1;
     }
     let start = next;
-    while text.is_any_word(next, &["USE", "FORCE", "IGNORE"]) && text.is_any_word(next + 1, &["INDEX", "KEY"]) {
-        let mut open = next + 2;
-        if text.is_word(open, "FOR") {
-            open += if text.is_word(open + 1, "JOIN") { 2 } else { 3 };
-        }
-        next = text.closing(open).ok_or_else(not_understood)? + 1;
-        if text.is_punct(next, ",") && text.is_any_word(next + 1, &["USE", "FORCE", "IGNORE"]) {
+    while let Some(end) = index_hint(text, next) {
+        next = end;
+        if text.is_punct(next, ",") && index_hint(text, next + 1).is_some() {
             next += 1;
         }
     }

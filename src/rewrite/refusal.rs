@@ -114,6 +114,15 @@ pub fn ambiguous_column(column: &str, clause: &str) -> Stop {
     })
 }
 
+/// `Field doesn't have a default value` (1364).
+pub fn no_default(column: &str) -> Stop {
+    Stop::Answer(ServerError {
+        number: 1364,
+        sqlstate: *b"HY000",
+        message: format!("Field '{column}' doesn't have a default value"),
+    })
+}
+
 /// `Table doesn't exist` (1146).
 pub fn no_such_table(database: &str, table: &str) -> Stop {
     Stop::Answer(ServerError {

@@ -24,6 +24,8 @@ pub struct Statement<'a> {
     pub blocks: Blocks,
     /// The step that it is planned for.
     pub mapping: &'a Mapping,
+    /// Its number in the chain, from 0.
+    pub step: usize,
     /// The session's facts.
     pub facts: &'a Facts,
     /// The edits so far.
@@ -131,6 +133,8 @@ impl<'a> Statement<'a> {
                     continue;
                 }
                 match reference.parts.as_slice() {
+                    // A row alias speaks only where it is named.
+                    [_] if self.targets.get(&index).is_some_and(|target| target.is_row) => {}
                     [_] => match self.columns_of(relation) {
                         Some(columns) if columns.iter().any(|name| column.is(name)) => found.push(index),
                         Some(_) => {}

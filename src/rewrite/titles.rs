@@ -24,7 +24,6 @@ pub fn keep(statement: &mut Statement<'_>) {
         for (item, tokens) in items.iter().zip(ranges) {
             let bytes = statement.text.bytes_of(tokens);
             match item {
-                Item::Named => {}
                 Item::Column(name) => {
                     if is_respelled(statement, block, name) {
                         alias(statement, bytes.end, &name.text);
@@ -35,7 +34,7 @@ pub fn keep(statement: &mut Statement<'_>) {
                         alias(statement, bytes.end, title);
                     }
                 }
-                Item::Expression => {}
+                Item::Expression | Item::Named => {}
             }
         }
     }

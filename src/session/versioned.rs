@@ -353,7 +353,9 @@ impl Versioned {
         let mode = self.facts.as_ref().map_or(LexMode::of_server(ServerKind::MySql, 80_000), |facts| facts.lex);
         let Some((database, span)) = use_database::target(text, mode) else { return Ok(None) };
         self.is_stale = true;
-        let Some(database) = self.own_database(database.as_bytes())? else { return Ok(None) };
+        let Some(database) = self.own_database(database.as_bytes())? else {
+            return Ok(Some(Action::Forward(Answer::TextResult, Origin::Plain)));
+        };
         let text = use_database::with_target(text, span, &database);
         Ok(Some(Action::Replace(vec![query_payload(&text)], Answer::TextResult, Origin::Plain)))
     }

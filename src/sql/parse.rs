@@ -198,6 +198,10 @@ impl Pass<'_, '_> {
             self.locks.push(lock);
             return Ok(());
         }
+        if let Some(end) = index_hint(text, index) {
+            self.at = end;
+            return Ok(());
+        }
         let followed_by_string = text.kind(index + 1) == Some(TokenKind::String);
         let followed_by_literal = followed_by_string || text.kind(index + 1) == Some(TokenKind::Number);
         if (text.is_any_word(index, &INTRODUCERS) && followed_by_literal)
@@ -291,6 +295,15 @@ impl Pass<'_, '_> {
             b"," if matches!(self.open.last(), Some((_, true))) => {
                 self.word("CROSS");
                 self.replace_by("JOIN");
+                return Ok(());
+            }
+            // `{oj a LEFT JOIN b …}`, `{d '2024-01-01'}`: what is inside is plain SQL.
+            b"{" if self.text.kind(index + 1) == Some(TokenKind::Word) => {
+                self.at += 2;
+                return Ok(());
+            }
+            b"}" => {
+                self.at += 1;
                 return Ok(());
             }
             b"," => ParserToken::Comma,
@@ -414,6 +427,18 @@ fn locking_clause(text: &Text<'_>, index: usize) -> Option<Lock> {
     let of_clause = of_start..end;
     let end = end_of_wait(text, end);
     Some(Lock { tokens: index..end, of, of_clause })
+}
+
+/// The end of the index hint that starts at token `index`, if one does.
+pub fn index_hint(text: &Text<'_>, index: usize) -> Option<usize> {
+    if !text.is_any_word(index, &["USE", "FORCE", "IGNORE"]) || !text.is_any_word(index + 1, &["INDEX", "KEY"]) {
+        return None;
+    }
+    let mut open = index + 2;
+    if text.is_word(open, "FOR") {
+        open += if text.is_word(open + 1, "JOIN") { 2 } else { 3 };
+    }
+    Some(text.closing(open).filter(|_| text.is_punct(open, "("))? + 1)
 }
 
 /// The end of NOWAIT, SKIP LOCKED or WAIT n at token `index`, if one is there.

@@ -7,7 +7,7 @@
 
 use crate::{
     rules::{
-        Template,
+        Template, TemplatePart,
         cast::{Family, cast_template, family, text_width},
     },
     schema::Column,
@@ -17,7 +17,12 @@ use crate::{
 /// `value` as a value of `older`'s type. `newer` are the columns of the newer table, those first that the value is
 /// about: one with `older`'s collation lends it, where that is exact.
 pub fn typed(value: Template, older: &Column, newer: &[&Column]) -> Template {
-    if !matches!(family(older), Family::Text | Family::Enum | Family::Set) || !is_neutral(&value, older, newer) {
+    let is_text = matches!(family(older), Family::Text | Family::Enum | Family::Set);
+    // MariaDB's RPAD shortens a literal that reaches it in place, for every row and every other use of the merged
+    // expression (seen on 11.8.6); CONCAT hands on a copy.
+    let has_literal = value.parts.iter().any(|part| matches!(part, TemplatePart::Text(text) if text.contains('\'')));
+    let value = if is_text && has_literal { value.wrapped("CONCAT('', ", ")") } else { value };
+    if !is_text || !is_neutral(&value, older, newer) {
         return cast_template(value, older);
     }
     let Some(anchor) = anchor(older, newer) else { return cast_template(value, older) };
