@@ -11,7 +11,7 @@ use super::{
 use crate::{
     rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise},
     schema::Column,
-    sql::{Piece, TokenKind, scope::Name},
+    sql::{Piece, ServerKind, TokenKind, scope::Name},
 };
 
 /// Where an assignment stands.
@@ -49,7 +49,10 @@ pub fn translate(
         let place = clause_of(statement, statement.text.span(assignment.value.start).start);
         return Err(refusal::unknown_column(&assignment.written, place));
     };
-    if is_default(statement, &assignment.value) && default_of(column).is_none() && statement.is_strict() {
+    // MariaDB says it when an UPDATE is prepared; elsewhere it comes when the statement is executed.
+    let at_prepare = place != Place::Duplicate && statement.facts.lex.server == ServerKind::MariaDb;
+    let has_none = is_default(statement, &assignment.value) && default_of(column).is_none();
+    if has_none && at_prepare && statement.is_strict() {
         return Err(refusal::no_default(&column.name));
     }
     let value = value_pieces(statement, target, column, assignment.value.clone())?;

@@ -174,12 +174,14 @@ pub fn read(target: &Target<'_>, column: &str) -> String {
 }
 
 /// Gives every raise expression in `text` the column that it speaks of, as digits behind the point:
-/// `EXP(70003)` becomes `EXP(70003.001002)` for column 2 of table 1.
+/// `EXP(70003)` becomes `EXP(70003.1001002)` for column 2 of table 1 in the chain's first step. No chain is longer than
+/// nine steps: more digits than a DOUBLE has would be needed.
 pub fn tag_raises(statement: &Statement<'_>, table: &TableMapping, column: &str, text: &str) -> String {
     let table_at = statement.mapping.tables.iter().position(|mapped| mapped.name == table.name).unwrap_or(0);
     let column_at = table.columns.iter().position(|mapped| mapped.name.eq_ignore_ascii_case(column)).unwrap_or(0);
     raise::ALL.iter().fold(text.to_owned(), |text, (code, _)| {
-        text.replace(&raise::raise(*code), &format!("EXP({code}.1{table_at:03}{column_at:03})"))
+        let place = format!("EXP({code}.{}{table_at:03}{column_at:03})", statement.step + 1);
+        text.replace(&raise::raise(*code), &place)
     })
 }
 

@@ -15,7 +15,7 @@ use crate::{
 /// raise expression says becomes the error that the version's own column would give.
 pub fn translate_error(error: ServerError, chain: &[Arc<Mapping>], statement: &[u8]) -> ServerError {
     if error.number == 1690
-        && let Some(translated) = raised(&error.message, chain)
+        && let Some(translated) = raised(&error.message, chain, statement)
     {
         return translated;
     }
@@ -40,13 +40,13 @@ pub fn translate_error(error: ServerError, chain: &[Arc<Mapping>], statement: &[
         let own: Vec<&TableMapping> = mapping.tables.iter().filter(concerned).collect();
         message = in_words_of(&message, mapping, &own);
     }
-    if let (1055, Some(mapping)) = (error.number, chain.first()) {
+    if let (1055 | 1140, Some(mapping)) = (error.number, chain.first()) {
         message = with_database(&message, &mapping.database);
     }
     ServerError { message, ..error }
 }
 
-/// In error 1055 the server gives a column of a derived table without a database: `'u.name'`.
+/// In errors 1055 and 1140 MySQL gives a column of a derived table without a database: `'u.name'`.
 fn with_database(message: &str, database: &str) -> String {
     let mut parts: Vec<String> = message.split('\'').map(str::to_owned).collect();
     for name in parts.iter_mut().skip(1).step_by(2) {
@@ -98,20 +98,22 @@ fn quoted_name(message: &str) -> Option<&str> {
 }
 
 /// The error that a raise expression stands for. Its number carries the rule that was broken, the table and the
-/// column: `exp(70003.1000002)`.
-fn raised(message: &str, chain: &[Arc<Mapping>]) -> Option<ServerError> {
+/// column: `exp(70003.1000002)`, after the step of the chain.
+fn raised(message: &str, chain: &[Arc<Mapping>], statement: &[u8]) -> Option<ServerError> {
     let lower = message.to_ascii_lowercase();
     let number = lower.split("exp(").nth(1)?.split([')', ' ']).next()?;
     let (code, place) = number.split_once('.').unwrap_or((number, ""));
     let code: u32 = code.parse().ok()?;
     raise::ALL.iter().find(|(known, _)| *known == code)?;
+    let step = place.get(..1).and_then(|step| step.parse::<usize>().ok()).unwrap_or(1).saturating_sub(1);
+    let mapping = chain.get(step)?;
     let place = place.get(1..7).and_then(|place| {
         let (table, column) = (place[..3].parse::<usize>().ok()?, place[3..].parse::<usize>().ok()?);
-        let table = chain.first()?.tables.get(table)?;
+        let table = mapping.tables.get(table)?;
         Some((table.name.as_str(), table.columns.get(column)?.name.clone()))
     });
     let (table, column) = place.unwrap_or(("?", "?".to_owned()));
-    let declared = chain.first().and_then(|mapping| mapping.schema.table(table)?.column(&column));
+    let declared = mapping.schema.table(table).and_then(|table| table.column(&column));
     let is_list = declared.is_some_and(|column| matches!(family(column), Family::Enum | Family::Set));
     let (number, sqlstate, message) = match code {
         raise::TOO_LONG => (1406, *b"22001", format!("Data too long for column '{column}' at row 1")),
@@ -123,7 +125,8 @@ fn raised(message: &str, chain: &[Arc<Mapping>]) -> Option<ServerError> {
         raise::UNFIT => (1366, *b"HY000", format!("Incorrect value for column '{column}' at row 1")),
         _ => (1235, *b"42000", "Bifocal: a stored value has no counterpart in this version".to_owned()),
     };
-    Some(ServerError { number, sqlstate, message })
+    // A later step speaks of its own version's names.
+    Some(translate_error(ServerError { number, sqlstate, message }, &chain[..step], statement))
 }
 
 /// Replaces newer names in a message. `own` are the changed tables that the statement concerns: bare column and key

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::{
     assign::{
-        Assignment, Place, default_or_raise, is_default, kept_of, not_null, parenthesise, refuse_null, refuse_number,
-        same_default, splice, translate, value_pieces,
+        Assignment, Place, default_of, default_or_raise, is_default, kept_of, not_null, parenthesise, refuse_null,
+        refuse_number, same_default, splice, translate, value_pieces,
     },
     column::{clause_of, edit_references, fill, tag_raises},
     read::{replace_relations, trim_lock_lists},
@@ -452,7 +452,17 @@ fn added_input(
     name: &str,
 ) -> Vec<Piece> {
     match target.table.column(name).map(|column| &column.source) {
-        Some(ColumnSource::Direct(newer)) => vec![Piece::text(quote(newer))],
+        Some(ColumnSource::Direct(newer)) => {
+            let given = listed.iter().position(|column| column.name.eq_ignore_ascii_case(name));
+            let schema = statement.mapping.schema.table(&target.table.name);
+            let default =
+                schema.and_then(|table| table.column(name)).filter(|c| !c.is_auto_increment()).and_then(default_of);
+            match (given.filter(|&at| !is_default(statement, &values[at])), default) {
+                // A column that the row leaves out has no value yet where its default is an expression.
+                (None, Some(default)) => vec![Piece::text(format!("({default})"))],
+                _ => vec![Piece::text(quote(newer))],
+            }
+        }
         Some(ColumnSource::Computed { group, .. }) if !target.table.groups[*group].kept.is_empty() => {
             vec![Piece::text(quote(&kept_of(&target.table.groups[*group], name)))]
         }

@@ -18,26 +18,24 @@ use crate::{
     },
 };
 
-/// Plans `text` over one mapping. `ours` says that an earlier step wrote it.
-pub fn plan(text: &[u8], mapping: &Mapping, facts: &Facts, ours: bool) -> Plan {
+/// Plans `text` over one mapping, the chain's step of that number.
+pub fn plan(text: &[u8], mapping: &Mapping, facts: &Facts, step: usize) -> Plan {
     let tokens = match Text::new(text, facts.lex) {
         Ok(tokens) => tokens,
         Err(error) => return gate::unlexable(text, mapping, &error.to_string()),
     };
     match gate::look(&tokens, mapping, facts).and_then(|gate| match gate {
         gate::Gate::Pass => Ok(None),
-        gate::Gate::Plan => plan_tokens(&tokens, mapping, facts),
+        gate::Gate::Plan => plan_tokens(&tokens, mapping, facts, step),
     }) {
         Ok(None) => Plan::Forward,
         Ok(Some(rewrite)) => Plan::Rewrite(rewrite),
-        // What an earlier step wrote names newer tables that its own version hides.
-        Err(Stop::Answer(error)) if !ours => Plan::Answer(error),
         Err(Stop::Answer(error)) => Plan::Answer(error),
         Err(Stop::Refuse(refusal)) => Plan::Refuse(refusal),
     }
 }
 
-fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Option<Rewrite>, Stop> {
+fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts, step: usize) -> Result<Option<Rewrite>, Stop> {
     refuse_kinds(text, mapping)?;
     let parsed = parse(text).map_err(|error| refusal::NOT_UNDERSTOOD.because(error.to_string()))?;
     let mut statement = Statement {
@@ -45,6 +43,7 @@ fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Opti
         parsed: &parsed,
         blocks: collect(&parsed.statement),
         mapping,
+        step,
         facts,
         edits: Edits::default(),
         tables: Vec::new(),

@@ -101,12 +101,14 @@ impl Refusal {
 /// the statement goes through its steps one after the other.
 pub fn plan(text: &[u8], chain: &[Arc<Mapping>], facts: &Facts) -> Plan {
     let mut planned: Option<Rewrite> = None;
-    for mapping in chain {
+    for (step, mapping) in chain.iter().enumerate() {
         let now = planned.as_ref().map_or(text, |rewrite| rewrite.text.as_slice());
-        match layer::plan(now, mapping, facts, planned.is_some()) {
+        match layer::plan(now, mapping, facts, step) {
             Plan::Forward => {}
             Plan::Rewrite(next) => planned = Some(compose(planned, next)),
-            stop => return stop,
+            // A later step speaks of its own version's names.
+            Plan::Answer(error) => return Plan::Answer(translate_error(error, &chain[..step], text)),
+            refuse @ Plan::Refuse(_) => return refuse,
         }
     }
     planned.map_or(Plan::Forward, Plan::Rewrite)

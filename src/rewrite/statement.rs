@@ -24,6 +24,8 @@ pub struct Statement<'a> {
     pub blocks: Blocks,
     /// The step that it is planned for.
     pub mapping: &'a Mapping,
+    /// Its number in the chain, from 0.
+    pub step: usize,
     /// The session's facts.
     pub facts: &'a Facts,
     /// The edits so far.

@@ -59,9 +59,12 @@ impl Edits {
         self.replace(offset..offset, with);
     }
 
-    /// Whether an edit lies within `range`.
+    /// Whether an edit lies within `range`; an insertion at its border does not.
     pub fn touch(&self, range: &Range<usize>) -> bool {
-        self.edits.iter().any(|edit| edit.range.start >= range.start && edit.range.end <= range.end)
+        self.edits.iter().map(|edit| &edit.range).any(|edit| {
+            let at_border = edit.is_empty() && (edit.start == range.start || edit.start == range.end);
+            edit.start >= range.start && edit.end <= range.end && !at_border
+        })
     }
 
     /// Whether nothing is edited.

@@ -14,12 +14,14 @@ pub type Tolerances = BTreeMap<&'static str, u64>;
 
 /// Two column types that may stand for each other, in either direction: a column that is computed has the type
 /// of its expression, and neither server has a cast to the narrower one.
-const TYPES: [(&str, ColumnType, ColumnType); 6] = [
+const TYPES: [(&str, ColumnType, ColumnType); 8] = [
     ("type: LONG for LONGLONG", ColumnType::MYSQL_TYPE_LONG, ColumnType::MYSQL_TYPE_LONGLONG),
     ("type: TINY for LONG", ColumnType::MYSQL_TYPE_TINY, ColumnType::MYSQL_TYPE_LONG),
     ("type: TINY for LONGLONG", ColumnType::MYSQL_TYPE_TINY, ColumnType::MYSQL_TYPE_LONGLONG),
     ("type: SHORT for LONG", ColumnType::MYSQL_TYPE_SHORT, ColumnType::MYSQL_TYPE_LONG),
     ("type: SHORT for LONGLONG", ColumnType::MYSQL_TYPE_SHORT, ColumnType::MYSQL_TYPE_LONGLONG),
+    ("type: INT24 for LONG", ColumnType::MYSQL_TYPE_INT24, ColumnType::MYSQL_TYPE_LONG),
+    ("type: INT24 for LONGLONG", ColumnType::MYSQL_TYPE_INT24, ColumnType::MYSQL_TYPE_LONGLONG),
     ("type: STRING for VAR_STRING", ColumnType::MYSQL_TYPE_STRING, ColumnType::MYSQL_TYPE_VAR_STRING),
 ];
 

@@ -1,0 +1,3 @@
+INSERT INTO phones (id, owner, prefix, number) VALUES (1, 'Ann', '+41', '44 123'), (2, 'Bob', '', '911'), (3, 'Cyd', '+49', NULL), (4, 'Dan', '+ 1', '555-0100'), (5, 'Eve', '+41', ''), (6, 'Flo', '', NULL);
+INSERT INTO meetings (id, title, day, at, room) VALUES (1, 'Standup', '2024-05-01', '09:00:00', 1), (2, 'Lunch', '2024-05-01', '12:30:15', NULL), (3, 'Night shift', '2024-12-31', '23:59:59', 2), (4, 'Leap', '2024-02-29', '00:00:00', 1);
+INSERT INTO boxes (id, width, height, depth, colour) VALUES (1, 10, 20, 30, 'red'), (2, 0, 0, 0, NULL), (3, NULL, NULL, NULL, 'blue'), (4, 7, NULL, 9, ''), (5, -1, 5, 2, 'red');

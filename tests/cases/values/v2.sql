@@ -1,0 +1,10 @@
+ALTER TABLE tickets ADD COLUMN state_code TINYINT NOT NULL DEFAULT 10 AFTER subject, ADD COLUMN urgency VARCHAR(10) NOT NULL DEFAULT 'normal' AFTER state_code;
+ALTER TABLE tickets ADD COLUMN kind_id INT NULL AFTER urgency, ADD COLUMN replied CHAR(1) NULL AFTER kind_id, ADD COLUMN language INT NOT NULL DEFAULT 0 AFTER replied;
+UPDATE tickets SET state_code = CASE state WHEN 'open' THEN 10 WHEN 'held' THEN 20 WHEN 'done' THEN 30 END, urgency = CASE priority WHEN 1 THEN 'low' WHEN 2 THEN 'normal' WHEN 3 THEN 'high' END;
+UPDATE tickets SET kind_id = CASE WHEN kind IS NULL THEN NULL WHEN kind = 'bug' THEN 1 WHEN kind = 'wish' THEN 2 ELSE 0 END, replied = CASE WHEN answered = 1 THEN 'y' WHEN answered = 0 THEN 'n' END;
+UPDATE tickets SET language = CASE WHEN lang IS NULL THEN 0 WHEN lang = 'en' THEN 1 WHEN lang = 'de' THEN 2 WHEN lang = 'fr' THEN 3 END;
+ALTER TABLE tickets DROP KEY ix_state, DROP KEY ix_priority, DROP COLUMN state, DROP COLUMN priority, DROP COLUMN answered, DROP COLUMN lang, MODIFY kind VARCHAR(20) NULL INVISIBLE;
+ALTER TABLE tickets ADD KEY ix_state (state_code), ADD KEY ix_urgency (urgency);
+ALTER TABLE notes ADD COLUMN audience ENUM('everyone', 'team', 'nobody') NOT NULL DEFAULT 'everyone' AFTER ticket_id, ADD COLUMN score SMALLINT NULL AFTER audience;
+UPDATE notes SET audience = CASE visibility WHEN 'public' THEN 'everyone' WHEN 'staff' THEN 'team' WHEN 'hidden' THEN 'nobody' END, score = CASE mood WHEN 'bad' THEN -1 WHEN 'fair' THEN 0 WHEN 'good' THEN 1 END;
+ALTER TABLE notes DROP COLUMN visibility, DROP COLUMN mood;

@@ -1,0 +1,13 @@
+RENAME TABLE gauges TO meters;
+ALTER TABLE meters RENAME COLUMN c_tiny TO tiny, RENAME COLUMN c_utiny TO utiny, RENAME COLUMN c_bool TO flag, RENAME COLUMN c_small TO small, RENAME COLUMN c_int TO uint, RENAME COLUMN c_ubig TO ubig, RENAME COLUMN c_float TO single, RENAME COLUMN c_double TO dbl;
+ALTER TABLE meters RENAME COLUMN c_bit TO bits, RENAME COLUMN c_char TO fixed_text, RENAME COLUMN c_varchar TO short_text, RENAME COLUMN c_bin TO exact_text, RENAME COLUMN c_latin TO old_text, RENAME COLUMN c_text TO long_text, RENAME COLUMN c_fixed TO four_bytes, RENAME COLUMN c_varbin TO few_bytes, RENAME COLUMN c_blob TO many_bytes;
+ALTER TABLE meters RENAME COLUMN c_date TO on_day, RENAME COLUMN c_time TO at_time, RENAME COLUMN c_datetime TO at_moment, RENAME COLUMN c_stamp TO at_stamp, RENAME COLUMN c_year TO in_year, RENAME COLUMN c_enum TO choice, RENAME COLUMN c_set TO choices, RENAME COLUMN c_json TO doc;
+ALTER TABLE meters ADD COLUMN big_text VARCHAR(30) NULL AFTER c_big, ADD COLUMN micros DECIMAL(30,0) NULL AFTER c_dec, ADD COLUMN medium_tens INT NULL AFTER c_medium;
+UPDATE meters SET big_text = CAST(c_big AS CHAR), micros = c_dec * 1000000, medium_tens = c_medium * 10, at_stamp = at_stamp;
+ALTER TABLE meters DROP KEY ix_big, DROP COLUMN c_big, DROP COLUMN c_dec, DROP COLUMN c_medium, RENAME KEY ix_varchar TO ix_short;
+RENAME TABLE events TO happenings;
+ALTER TABLE happenings RENAME COLUMN what TO title;
+ALTER TABLE happenings ADD COLUMN cents INT NOT NULL DEFAULT 0;
+UPDATE happenings SET cents = cost * 100;
+ALTER TABLE happenings DROP COLUMN cost;
+ALTER TABLE vault RENAME COLUMN label TO name, RENAME COLUMN level TO tier;
