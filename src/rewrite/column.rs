@@ -81,10 +81,12 @@ pub fn clause_of(statement: &Statement<'_>, offset: usize) -> &'static str {
     "field list"
 }
 
-/// The same for a column that is read: MariaDB calls the values of a write SELECT too.
+/// The same for a column that is read: MariaDB calls the values of most writes SELECT too.
 fn clause_of_value(statement: &Statement<'_>, offset: usize) -> &'static str {
+    const SET_IS_SELECT_SINCE: u32 = 110_000;
     match clause_of(statement, offset) {
-        "SET" | "UPDATE" | "VALUES" | "INSERT INTO" => "SELECT",
+        "SET" if statement.facts.lex.server_version >= SET_IS_SELECT_SINCE => "SELECT",
+        "UPDATE" | "INSERT INTO" => "SELECT",
         clause => clause,
     }
 }

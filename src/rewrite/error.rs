@@ -24,8 +24,8 @@ pub fn translate_error(error: ServerError, chain: &[Arc<Mapping>], statement: &[
     }
     let mut message = error.message.clone();
     let named = names_of(statement);
-    // A column that the server does not know is one that the client wrote, in its own words.
-    let as_written = error.number == 1054
+    // A column that the server does not know, or knows twice, is one that the client wrote, in its own words.
+    let as_written = matches!(error.number, 1052 | 1054 | 1060 | 1110)
         && quoted_name(&message).is_some_and(|name| {
             let last = name.rsplit('.').next().unwrap_or(name);
             named.iter().any(|written| written.eq_ignore_ascii_case(last))
@@ -138,6 +138,11 @@ fn in_words_of(message: &str, mapping: &Mapping, own: &[&TableMapping]) -> Strin
     while let Some(at) = rest.find(['\'', '`']) {
         let (before, from_quote) = rest.split_at(at);
         out.push_str(before);
+        if is_apostrophe(before, from_quote) {
+            out.push_str(&from_quote[..1]);
+            rest = &from_quote[1..];
+            continue;
+        }
         let quote = &from_quote[..1];
         let Some(len) = from_quote[1..].find(quote) else {
             out.push_str(from_quote);
@@ -148,6 +153,8 @@ fn in_words_of(message: &str, mapping: &Mapping, own: &[&TableMapping]) -> Strin
         out.push_str(quote);
         match place_of(before, quote) {
             NamePlace::Backticks => out.push_str(&ticks.older(before, inner, rest, mapping)),
+            // An expression that the server prints (1690).
+            NamePlace::Value if inner.contains('`') => out.push_str(&in_words_of(inner, mapping, own)),
             place => {
                 let older = own.iter().map(|table| older_name(inner, place, table)).find(|older| older != inner);
                 out.push_str(&older.unwrap_or_else(|| inner.to_owned()));
@@ -157,6 +164,11 @@ fn in_words_of(message: &str, mapping: &Mapping, own: &[&TableMapping]) -> Strin
     }
     out.push_str(rest);
     out
+}
+
+/// The apostrophe of "doesn't" and "can't".
+fn is_apostrophe(before: &str, from_quote: &str) -> bool {
+    before.ends_with(|c: char| c.is_ascii_alphabetic()) && from_quote.starts_with("'t ")
 }
 
 /// Follows names in backticks: `db`.`table`, `db`.`table`.`column`, CONSTRAINT `key`, FOREIGN KEY (`column`),

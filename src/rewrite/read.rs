@@ -53,7 +53,7 @@ fn replace(statement: &mut Statement<'_>, relation: &Relation, table: &TableMapp
         pieces.push(Piece::text(" "));
         pieces.push(Piece::Source(statement.text.bytes_of(tail.hints)));
     }
-    if groups_with_subquery(statement, relation) {
+    if must_not_merge(statement, relation, table) {
         pieces.push(Piece::text(" LIMIT 18446744073709551615"));
     }
     pieces.extend(lock_pieces(statement, relation)?);
@@ -142,13 +142,38 @@ fn select_list(statement: &Statement<'_>, relation: &Relation, table: &TableMapp
     Ok(items.join(", "))
 }
 
-/// MariaDB answers wrongly where HAVING holds a subquery over columns of a merged derived table; a LIMIT keeps it
-/// from merging (seen on 10.11.18 and 11.8.6).
+/// Where a merged derived table gives other rows than a table: a LIMIT keeps it from merging.
+///
+/// MariaDB 10.11.18 and 11.8.6 answer wrongly where HAVING holds a subquery over its columns, and sort a window by
+/// the wrong column where names changed places. MySQL 9.7 compares a computed TIME with text as text, and a computed
+/// BIGINT with a parameter as DOUBLE.
+fn must_not_merge(statement: &Statement<'_>, relation: &Relation, table: &TableMapping) -> bool {
+    match statement.facts.lex.server {
+        ServerKind::MariaDb => groups_with_subquery(statement, relation) || has_window(statement, relation),
+        ServerKind::MySql => {
+            let schema = statement.mapping.schema.table(&table.name);
+            table.columns.iter().any(|column| {
+                let loose = schema
+                    .and_then(|schema| schema.column(&column.name))
+                    .is_some_and(|column| matches!(column.data_type.as_str(), "time" | "bigint"));
+                let computed = matches!(column.source, ColumnSource::Computed { .. });
+                computed && loose && statement.mentions(&column.name)
+            })
+        }
+    }
+}
+
+fn has_window(statement: &Statement<'_>, relation: &Relation) -> bool {
+    let text = statement.text;
+    let Some(select) = statement.blocks.blocks[relation.block].select.map(|offset| text.at(offset)) else {
+        return false;
+    };
+    let end = text.enclosing(select).and_then(|open| text.closing(open)).unwrap_or(text.len());
+    (select..end).any(|index| text.is_word(index, "OVER"))
+}
+
 fn groups_with_subquery(statement: &Statement<'_>, relation: &Relation) -> bool {
     let text = statement.text;
-    if statement.facts.lex.server != ServerKind::MariaDb {
-        return false;
-    }
     let Some(select) = statement.blocks.blocks[relation.block].select.map(|offset| text.at(offset)) else {
         return false;
     };

@@ -273,28 +273,11 @@ impl Pass<'_, '_> {
     fn step_punct(&mut self, index: usize) -> Result<(), ParseError> {
         let token = match self.text.raw(index) {
             b"(" => {
-                let joins = self.opens_join(index);
-                self.open.push((index.checked_sub(1), joins));
-                if joins && self.is_single_table(index) {
-                    self.bare.push(self.open.len());
-                    self.at += 1;
-                    return Ok(());
-                }
-                ParserToken::LParen
+                self.open_parenthesis(index);
+                return Ok(());
             }
             b")" => {
-                let depth = self.open.len();
-                self.open.pop();
-                if self.bare.last() == Some(&depth) {
-                    self.bare.pop();
-                    self.at += 1;
-                    return Ok(());
-                }
-                ParserToken::RParen
-            }
-            b"," if matches!(self.open.last(), Some((_, true))) => {
-                self.word("CROSS");
-                self.replace_by("JOIN");
+                self.close_parenthesis();
                 return Ok(());
             }
             // `{oj a LEFT JOIN b …}`, `{d '2024-01-01'}`: what is inside is plain SQL.
@@ -344,6 +327,28 @@ impl Pass<'_, '_> {
         };
         self.push(token);
         Ok(())
+    }
+
+    fn open_parenthesis(&mut self, index: usize) {
+        let joins = self.opens_join(index);
+        self.open.push((index.checked_sub(1), joins));
+        if joins && self.is_single_table(index) {
+            self.bare.push(self.open.len());
+            self.at += 1;
+        } else {
+            self.push(ParserToken::LParen);
+        }
+    }
+
+    fn close_parenthesis(&mut self) {
+        let depth = self.open.len();
+        self.open.pop();
+        if self.bare.last() == Some(&depth) {
+            self.bare.pop();
+            self.at += 1;
+        } else {
+            self.push(ParserToken::RParen);
+        }
     }
 
     /// Whether the parenthesis at `index` holds one table alone, which the grammar takes only without parentheses.

@@ -1,0 +1,3 @@
+INSERT INTO customers (id, name, mail, points) VALUES (1, 'Ann', 'Ann@Example.com', 10), (2, 'Bob', NULL, 0), (3, 'Cyd', 'cyd@example.org', -3), (5, 'Dot', 'dot', 99);
+INSERT INTO events (id, customer_id, kind, amount, happened, note) VALUES (1, 1, 'buy', 9.99, '2024-01-01 01:01:01', NULL), (2, 1, 'view', 0.00, '2024-01-02 01:01:01', 'none'), (3, 2, 'buy', 5.00, '2024-01-03 01:01:01', 'gift'), (4, NULL, 'buy', 1.00, '2024-01-04 01:01:01', '');
+INSERT INTO queue (id, name, mail) VALUES (1, 'Eve', 'eve@example.com'), (2, 'Fay', NULL), (3, 'Ann', 'ann@example.com'), (4, NULL, 'null@example.com');

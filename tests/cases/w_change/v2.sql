@@ -1,0 +1,10 @@
+ALTER TABLE accounts ADD COLUMN euros DECIMAL(12,2) NOT NULL DEFAULT 0.00 AFTER owner, ADD COLUMN tip DECIMAL(12,2) NULL AFTER euros;
+UPDATE accounts SET euros = cents / 100, tip = tip_cents / 100, touched = touched;
+ALTER TABLE accounts DROP KEY ix_cents, DROP COLUMN cents, DROP COLUMN tip_cents, ADD KEY ix_euros (euros);
+ALTER TABLE visits ADD COLUMN day DATE NOT NULL DEFAULT '2000-01-01' AFTER account_id, ADD COLUMN left_day DATE NULL AFTER day;
+UPDATE visits SET day = DATE(at), left_day = DATE(left_at);
+ALTER TABLE visits MODIFY at DATETIME NULL INVISIBLE;
+ALTER TABLE visits RENAME COLUMN left_at TO v1_left_at, RENAME COLUMN body TO v1_body, RENAME COLUMN active TO v1_active, RENAME COLUMN code TO v1_code;
+ALTER TABLE visits ADD COLUMN body VARCHAR(40) NOT NULL DEFAULT '', ADD COLUMN active TINYINT NOT NULL DEFAULT 1, ADD COLUMN code VARCHAR(12) NULL;
+UPDATE visits SET body = LEFT(v1_body, 40), active = (v1_active = 'Y'), code = UPPER(v1_code);
+ALTER TABLE visits MODIFY v1_left_at DATETIME NULL INVISIBLE, MODIFY v1_body VARCHAR(200) NULL INVISIBLE, MODIFY v1_active CHAR(1) NULL INVISIBLE, MODIFY v1_code VARCHAR(12) NULL INVISIBLE;
