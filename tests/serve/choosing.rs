@@ -102,3 +102,23 @@ pub async fn by_use(shop: &Shop) -> Result<()> {
     }
     Ok(())
 }
+
+/// `COM_CHANGE_USER` chooses anew; `COM_RESET_CONNECTION` does not.
+pub async fn by_change_user(shop: &Shop) -> Result<()> {
+    let proxy = shop.serve(&["--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0=shop@v1"])?;
+    let mut client = Client::connect(&Migrated::app(proxy.ports[0], "shop__v1")).await?;
+    client.reset().await?;
+    client.run("USE shop").await?;
+    speaks(&mut client, "v1").await.context("after a reset")?;
+    for (database, version) in [("shop", "v2"), ("shop__v1", "v1"), ("shop__v2", "v2"), ("shop__v1", "v1")] {
+        client.change_user(&Migrated::app(proxy.ports[0], database)).await?;
+        speaks(&mut client, version).await.with_context(|| format!("changed to {database}"))?;
+    }
+    let mut client = Client::connect(&Migrated::app(proxy.ports[1], "shop__v2")).await?;
+    client.change_user(&Migrated::app(proxy.ports[1], "shop")).await?;
+    speaks(&mut client, "v1").await.context("the listener's version")?;
+    let unknown = client.change_user(&Migrated::app(proxy.ports[1], "shop__v9")).await;
+    let text = unknown.err().map(|error| format!("{error:#}")).context("it was let in")?;
+    ensure!(text.contains("Unknown version 'v9' of 'shop'"), "{text}");
+    Ok(())
+}

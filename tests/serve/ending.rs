@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Shop, one,
-    raw::{Raw, first_packet},
+    raw::{Raw, first_packet, is_sent_away},
     support::{client::Client, migrated::Migrated, proxy::Proxy},
     until,
 };
@@ -157,6 +157,17 @@ pub async fn limits_connections(shop: &Shop) -> Result<()> {
     drop(first);
     let admitted = async || Ok(Client::connect(&Migrated::app(proxy.port, "shop__v1")).await.is_ok());
     until("room for another", admitted).await
+}
+
+/// A client that does not authenticate is sent away, and its backend connection goes with it.
+pub async fn waits_for_nobody(shop: &Shop) -> Result<()> {
+    let proxy = shop.serve(&["--listen", "127.0.0.1:0", "--handshake-timeout", "0.2"])?;
+    let mut root = shop.root().await?;
+    let before = connections(&mut root).await?;
+    ensure!(is_sent_away(proxy.port)?);
+    until("no more connections than before", async || Ok(connections(&mut root).await? <= before)).await?;
+    let mut client = Client::connect(&Migrated::app(proxy.port, "shop__v1")).await?;
+    client.run("DO SLEEP(0.4)").await.context("the time is for the handshake alone")
 }
 
 /// A hundred rows of a megabyte, some from a mapped table.

@@ -93,8 +93,11 @@ async fn serves(name: &str) -> Result<()> {
     choosing::by_attribute(&shop).await.context("by_attribute")?;
     choosing::by_listener(&shop).await.context("by_listener")?;
     choosing::by_use(&shop).await.context("by_use")?;
+    choosing::by_change_user(&shop).await.context("by_change_user")?;
     reloading::pins(&shop).await.context("pins")?;
     reloading::keeps_the_old(&shop).await.context("keeps_the_old")?;
+    reloading::forgets_a_version(&shop).await.context("forgets_a_version")?;
+    ending::waits_for_nobody(&shop).await.context("waits_for_nobody")?;
     ending::limits_connections(&shop).await.context("limits_connections")?;
     ending::hangs_up(&shop).await.context("hangs_up")?;
     ending::loses_the_backend(&shop).await.context("loses_the_backend")?;

@@ -82,6 +82,14 @@ pub fn first_packet(port: u16) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// Whether a client that is greeted and says nothing sees the end of the connection.
+pub fn is_sent_away(port: u16) -> Result<bool> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    packet(&mut stream)?;
+    Ok(stream.read(&mut [0])? == 0)
+}
+
 fn send(stream: &mut TcpStream, seq: u8, payload: &[u8]) -> std::io::Result<()> {
     let len = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes();
     stream.write_all(&[&[len[0], len[1], len[2], seq], payload].concat())

@@ -94,3 +94,32 @@ pub async fn keeps_the_old(shop: &Shop) -> Result<()> {
     proxy.signal("HUP")?;
     told(&proxy, "generation 2 of the rules is in force").await
 }
+
+/// A version that the rules know no more: its connections are told so, and go on when it is back.
+pub async fn forgets_a_version(shop: &Shop) -> Result<()> {
+    let proxy = shop.serve(&["--listen", "127.0.0.1:0"])?;
+    let dsn = Migrated::app(proxy.port, "shop__v1");
+    let (mut idle, mut inside) = (Client::connect(&dsn).await?, Client::connect(&dsn).await?);
+    inside.run("BEGIN").await?;
+    ensure!(status(&mut inside).await? == "shipped");
+    let file = shop.migrated.rules.join("shop.yaml");
+    let rules = fs::read_to_string(&file)?;
+    fs::write(&file, "database: shop\nversions:\n  - name: v2\n    schema: snap/v2.json\n")?;
+    proxy.signal("HUP")?;
+    told(&proxy, "generation 2 of the rules is in force").await?;
+    ensure!(status(&mut inside).await? == "shipped", "the transaction goes on");
+    inside.run("COMMIT").await?;
+    for client in [&mut idle, &mut inside] {
+        let error = client.text("DELETE FROM orders").await.error.context("it was executed")?;
+        ensure!(
+            error.number == 1049 && error.message == "Unknown version 'v1' of 'shop' (Bifocal has v2)",
+            "{error:?}"
+        );
+    }
+    ensure!(Client::connect(&dsn).await.is_err());
+    fs::write(&file, rules)?;
+    proxy.signal("HUP")?;
+    told(&proxy, "generation 3 of the rules is in force").await?;
+    ensure!(status(&mut idle).await? == "shipped");
+    Ok(())
+}
