@@ -129,6 +129,8 @@ fn wrong_flags_are_a_usage_error() -> Result<()> {
         vec![],
         vec!["check", "--rulez", "rules"],
         vec!["explain", "--rules", GOOD, "SELECT 1"],
+        vec!["snapshot"],
+        vec!["check", "--rules", GOOD, "--database-url", "mysql://db/shop", "--database-url-file", "url"],
         vec!["serve"],
         [&backend[..], &["--listen", "somewhere"]].concat(),
         [&backend[..], &["--listen", "127.0.0.1:0=shop"]].concat(),
@@ -188,6 +190,12 @@ fn snapshot_round_trips(migrated: &Migrated) -> Result<()> {
     assert_eq!(json["database"], DATABASE);
     assert_eq!(json["tables"].as_array().map(Vec::len), Some(4));
     assert_eq!(text, fs::read_to_string(migrated.rules.join("snap/v2.json"))?, "it is the same each time");
+    let url = migrated.rules.join("url");
+    fs::write(&url, format!("{}\n", migrated.url()))?;
+    ensure!(bifocal(&["snapshot", "--database-url-file", &url.display().to_string()])? == text, "the URL in a file");
+    let missing = output(&["snapshot", "--database-url-file", "nowhere"])?;
+    assert_eq!((missing.status.code(), stdout(&missing).as_str()), (Some(1), ""));
+    assert!(stderr(&missing).contains("cannot read nowhere"), "{}", stderr(&missing));
     let nowhere = output(&["snapshot", "--database-url", "mysql://root@127.0.0.1:1/shop"])?;
     assert_eq!((nowhere.status.code(), stdout(&nowhere).as_str()), (Some(1), ""));
     assert!(stderr(&nowhere).contains("cannot connect"), "{}", stderr(&nowhere));
