@@ -85,6 +85,12 @@ pub struct Prepared {
 impl Client {
     /// Connects, without any statement of the driver's own.
     pub async fn connect(dsn: &Dsn) -> Result<Self> {
+        Self::connect_with(dsn, &[]).await
+    }
+
+    /// The same, with connection attributes.
+    pub async fn connect_with(dsn: &Dsn, attributes: &[(&str, &str)]) -> Result<Self> {
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let opts = OptsBuilder::default()
             .ip_or_hostname("127.0.0.1")
             .tcp_port(dsn.port)
@@ -96,6 +102,7 @@ impl Client {
             .stmt_cache_size(0)
             .max_allowed_packet(Some(MAX_ALLOWED_PACKET))
             .wait_timeout(Some(28800));
+        let opts = attributes.fold(opts, |opts, (name, value)| opts.connect_attribute(name, value));
         match tokio::time::timeout(STATEMENT_DEADLINE, Conn::new(opts)).await {
             Ok(conn) => Ok(Self { conn: conn? }),
             Err(_) => bail!("connecting took longer than {STATEMENT_DEADLINE:?}"),

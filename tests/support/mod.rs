@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod client;
+pub mod migrated;
 pub mod proxy;
 pub mod server;
 pub mod set;

@@ -1,9 +1,10 @@
 //! The real `bifocal` binary: its server process and its other subcommands.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     sync::mpsc,
     thread,
     time::Duration,
@@ -20,8 +21,10 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 /// A running `bifocal serve`.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Its port on 127.0.0.1.
+    /// The port of its first listener, on 127.0.0.1.
     pub port: u16,
+    /// The ports of all its listeners, in the order of the options.
+    pub ports: Vec<u16>,
     log: PathBuf,
     process: Watched,
 }
@@ -29,15 +32,15 @@ pub struct Proxy {
 impl Proxy {
     /// Starts it before the server at `backend_port`, with the rule files of `rules`.
     pub fn start(backend_port: u16, rules: &Path, log: &Path) -> Result<Self> {
-        let args = [
-            "serve".to_owned(),
-            "--backend".to_owned(),
-            format!("mysql://127.0.0.1:{backend_port}"),
-            "--rules".to_owned(),
-            rules.display().to_string(),
-            "--listen".to_owned(),
-            "127.0.0.1:0".to_owned(),
-        ];
+        Self::start_with(backend_port, rules, &["--listen", "127.0.0.1:0"], log)
+    }
+
+    /// The same with options of its own, `--listen` among them.
+    pub fn start_with(backend_port: u16, rules: &Path, options: &[&str], log: &Path) -> Result<Self> {
+        let backend = format!("mysql://127.0.0.1:{backend_port}");
+        let rules = rules.display().to_string();
+        let mut args: Vec<_> = ["serve", "--backend", &backend, "--rules", &rules].map(str::to_owned).into();
+        args.extend(options.iter().map(|option| (*option).to_owned()));
         let mut process = Watched::start(Path::new(BIFOCAL), &args, None, Stdio::piped(), log)?;
         let stdout = process.stdout().context("bifocal serve has no stdout")?;
         let (sender, receiver) = mpsc::channel();
@@ -49,12 +52,34 @@ impl Proxy {
                 }
             }
         });
-        let Ok(address) = receiver.recv_timeout(START_DEADLINE) else {
+        let Ok(addresses) = receiver.recv_timeout(START_DEADLINE) else {
             bail!("bifocal serve did not get ready; its log ends:\n{}", tail(log));
         };
-        let port =
-            address.rsplit(':').next().and_then(|port| port.parse().ok()).context("the ready line names no port")?;
-        Ok(Self { port, log: log.to_owned(), process })
+        let port_of = |address: &str| address.split('=').next()?.rsplit(':').next()?.parse().ok();
+        let ports: Option<Vec<u16>> = addresses.split(' ').map(port_of).collect();
+        let ports = ports.filter(|ports| !ports.is_empty()).context("the ready line names no port")?;
+        Ok(Self { port: ports[0], ports, log: log.to_owned(), process })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> Result<u32> {
+        Ok(self.process.program(Path::new(BIFOCAL))?)
+    }
+
+    /// Sends it a signal, e.g. `HUP`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let status = Command::new("kill").args([&format!("-{name}"), &self.pid()?.to_string()]).status()?;
+        if status.success() { Ok(()) } else { bail!("kill: {status}") }
+    }
+
+    /// What it has said on stderr.
+    pub fn said(&self) -> Result<String> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
     }
 
     /// None while it runs; its last words after it has ended.
@@ -63,9 +88,14 @@ impl Proxy {
     }
 }
 
+/// Runs a subcommand to its end.
+pub fn output(args: &[&str]) -> Result<Output> {
+    Ok(Command::new(BIFOCAL).args(args).output()?)
+}
+
 /// Runs a subcommand and gives its stdout; an error holds its stderr.
 pub fn bifocal(args: &[&str]) -> Result<String> {
-    let output = Command::new(BIFOCAL).args(args).output()?;
+    let output = output(args)?;
     if !output.status.success() {
         bail!("bifocal {}: {}\n{}", args[0], output.status, String::from_utf8_lossy(&output.stderr).trim_end());
     }

@@ -39,7 +39,8 @@ impl Set {
         Ok(sets)
     }
 
-    fn read(folder: &Path) -> Result<Self> {
+    /// The set in a folder.
+    pub fn read(folder: &Path) -> Result<Self> {
         let name = folder.file_name().and_then(|name| name.to_str()).context("its name is not UTF-8")?.to_owned();
         let mut scripts = Vec::new();
         for path in sorted(folder)?.into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "case")) {

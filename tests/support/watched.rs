@@ -4,7 +4,7 @@
 //! pipe closes (by `Drop`, a panic, or the kernel after a SIGKILL) it ends exactly the process it started.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -56,6 +56,15 @@ impl Watched {
     /// What the program prints, where that is piped; once.
     pub fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
+    }
+
+    /// The process id of the program, while it runs. The watchdog's other child is a shell.
+    pub fn program(&self, path: &Path) -> io::Result<u32> {
+        let shell = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children"))?;
+        let mut ids = children.split_whitespace().filter_map(|id| id.parse::<u32>().ok());
+        let is_it = |id: &u32| fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe == path);
+        ids.find(is_it).ok_or_else(|| io::Error::other("the program has ended"))
     }
 
     /// Whether the program has ended by itself.
