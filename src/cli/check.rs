@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use mysql_async::{Conn, prelude::Queryable};
 
 use super::{
+    database_url::DatabaseUrl,
     rules::load,
     snapshot::{capture, connect},
 };
@@ -19,9 +20,9 @@ pub struct Args {
     /// The folder with the rule files, or one of them.
     #[arg(long, env = "BIFOCAL_RULES", default_value = "rules")]
     pub rules: PathBuf,
-    /// Also hold the rules against this database, e.g. `mysql://user:pass@host:3306/shop`.
-    #[arg(long, env = "BIFOCAL_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
+    /// Also hold the rules against this database.
+    #[command(flatten)]
+    pub database_url: DatabaseUrl,
     /// Which logical database it is; default: the one of the URL's name, or the only one.
     #[arg(long)]
     pub database: Option<String>,
@@ -36,19 +37,17 @@ pub async fn run(args: &Args) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Some(url) = &args.database_url {
-        match check_live(&ruleset, url, args.database.as_deref()).await {
-            Ok(found) if found.is_empty() => {}
-            Ok(found) => {
-                for line in &found {
-                    eprintln!("{line}");
-                }
-                return ExitCode::FAILURE;
+    match hold(&ruleset, args).await {
+        Ok(found) if found.is_empty() => {}
+        Ok(found) => {
+            for line in &found {
+                eprintln!("{line}");
             }
-            Err(error) => {
-                eprintln!("bifocal check: {error:#}");
-                return ExitCode::FAILURE;
-            }
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            eprintln!("bifocal check: {error:#}");
+            return ExitCode::FAILURE;
         }
     }
     for database in &ruleset.databases {
@@ -69,6 +68,14 @@ fn summary(database: &VersionedDatabase) -> Vec<String> {
         }
     };
     database.versions.iter().map(line).collect()
+}
+
+/// What a live database says against the rules, where one is given.
+async fn hold(ruleset: &Ruleset, args: &Args) -> anyhow::Result<Vec<String>> {
+    match args.database_url.read()? {
+        Some(url) => check_live(ruleset, &url, args.database.as_deref()).await,
+        None => Ok(Vec::new()),
+    }
 }
 
 async fn check_live(ruleset: &Ruleset, url: &str, name: Option<&str>) -> anyhow::Result<Vec<String>> {

@@ -52,7 +52,7 @@ fn explain(sql: &str, database: &str, version: &VersionRules) -> ExitCode {
     match plan(sql.as_bytes(), &version.chain, &facts) {
         Plan::Forward => {
             println!("{sql}");
-            eprintln!("forward: sent byte for byte; nothing that {} changed is named", version.name);
+            eprintln!("forward: sent byte for byte; it names nothing that changed since {}", version.name);
             ExitCode::SUCCESS
         }
         Plan::Rewrite(rewrite) => {

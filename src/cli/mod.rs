@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 pub mod check;
+pub mod database_url;
 pub mod demo;
 pub mod explain;
 pub mod rules;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, process::ExitCode};
 use anyhow::{Context, bail};
 use mysql_async::{Conn, Opts, Row, prelude::Queryable};
 
+use super::{USAGE, database_url::DatabaseUrl};
 use crate::{
     rules::unquoted,
     schema::{Column, Key, Schema, Table, TableKind, column_defaults},
@@ -14,14 +15,22 @@ use crate::{
 /// Options of `bifocal snapshot`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The database, e.g. `mysql://user:pass@host:3306/shop`.
-    #[arg(long, env = "BIFOCAL_DATABASE_URL", hide_env_values = true)]
-    pub database_url: String,
+    /// Which database.
+    #[command(flatten)]
+    pub database_url: DatabaseUrl,
 }
 
 /// Runs the subcommand.
 pub async fn run(args: &Args) -> ExitCode {
-    match print(args).await {
+    let printed = match args.database_url.read() {
+        Ok(Some(url)) => print(&url).await,
+        Ok(None) => {
+            eprintln!("bifocal snapshot: say --database-url mysql://user:pass@host:3306/shop, or --database-url-file");
+            return ExitCode::from(USAGE);
+        }
+        Err(error) => Err(error),
+    };
+    match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bifocal snapshot: {error:#}");
@@ -30,8 +39,8 @@ pub async fn run(args: &Args) -> ExitCode {
     }
 }
 
-async fn print(args: &Args) -> anyhow::Result<()> {
-    let mut connection = connect(&args.database_url).await?;
+async fn print(url: &str) -> anyhow::Result<()> {
+    let mut connection = connect(url).await?;
     let schema = capture(&mut connection).await?;
     connection.disconnect().await?;
     println!("{}", serde_json::to_string_pretty(&schema)?);

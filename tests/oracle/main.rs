@@ -13,6 +13,7 @@ mod job;
 mod report;
 mod run;
 mod speaker;
+#[expect(dead_code, reason = "each test uses a part of it")]
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use mysql_async::{Column, Conn, Error, OptsBuilder, Params, Statement, Value, consts::StatusFlags, prelude::*};
+use mysql_async::{
+    ChangeUserOpts, Column, Conn, Error, OptsBuilder, Params, Statement, Value, consts::StatusFlags, prelude::*,
+};
 
 /// Longer than any lock wait of the tests' servers. A statement that takes longer hangs.
 const STATEMENT_DEADLINE: Duration = Duration::from_secs(20);
@@ -107,6 +109,20 @@ impl Client {
             Ok(conn) => Ok(Self { conn: conn? }),
             Err(_) => bail!("connecting took longer than {STATEMENT_DEADLINE:?}"),
         }
+    }
+
+    /// `COM_CHANGE_USER`: begins anew, as whom and where the DSN says.
+    pub async fn change_user(&mut self, dsn: &Dsn) -> Result<()> {
+        let opts = ChangeUserOpts::default()
+            .with_user(Some(dsn.user.to_owned()))
+            .with_pass(dsn.password.map(str::to_owned))
+            .with_db_name(dsn.database.clone());
+        Ok(self.conn.change_user(opts).await?)
+    }
+
+    /// `COM_RESET_CONNECTION`.
+    pub async fn reset(&mut self) -> Result<()> {
+        if self.conn.reset().await? { Ok(()) } else { bail!("the server cannot reset a connection") }
     }
 
     /// Runs a statement whose success is a matter of course.

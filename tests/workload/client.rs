@@ -5,14 +5,14 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use mysql_async::Value;
 
 use super::{
     ledger::{ACCOUNTS, CENTS, Change, Event, SHARED, shared_tag},
     person::{Field, Release, Row},
     random::Random,
-    support::client::{Client, Failure, Outcome, Prepared, text_of},
+    support::client::{Client, Dsn, Failure, Outcome, Prepared, text_of},
     words::Words,
 };
 
@@ -27,7 +27,9 @@ pub struct Counts {
     pub rollbacks: u64,
     /// Because of another transaction: 1213, and MariaDB's 1020.
     pub deadlocks: u64,
-    /// Lock waits that took too long.
+    /// Connections that were dropped with a transaction open.
+    pub crashes: u64,
+    /// Locks that were not there at once, or not in time.
     pub timeouts: u64,
     /// Sent.
     pub statements: u64,
@@ -37,6 +39,7 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Worker {
     name: String,
+    dsn: Dsn,
     client: Client,
     words: Words,
     random: Random,
@@ -67,10 +70,12 @@ impl<E: Into<Error>> From<E> for Stop {
 }
 
 impl Worker {
-    /// A client that is connected.
-    pub fn new(name: String, client: Client, release: Release, random: Random) -> Self {
-        Self {
+    /// Connects.
+    pub async fn connect(name: String, dsn: Dsn, release: Release, random: Random) -> Result<Self> {
+        let client = Client::connect(&dsn).await.with_context(|| name.clone())?;
+        Ok(Self {
             name,
+            dsn,
             client,
             words: Words { release },
             random,
@@ -80,7 +85,7 @@ impl Worker {
             pending: Vec::new(),
             ledger: Vec::new(),
             counts: Counts::default(),
-        }
+        })
     }
 
     /// Works until the deadline.
@@ -127,10 +132,21 @@ impl Worker {
                 self.step().await?;
             }
         }
+        if self.random.chance(2) {
+            return self.crash().await;
+        }
         let commits = !self.random.chance(20);
         self.must(if commits { "COMMIT" } else { "ROLLBACK" }).await?;
         *(if commits { &mut self.counts.commits } else { &mut self.counts.rollbacks }) += 1;
         Ok(commits)
+    }
+
+    /// The app node dies in the middle of a transaction, and comes back.
+    async fn crash(&mut self) -> Result<bool, Stop> {
+        self.client = Client::connect(&self.dsn).await?;
+        self.prepared.clear();
+        self.counts.crashes += 1;
+        Ok(false)
     }
 
     /// Some steps that are undone alone, or not.
@@ -207,8 +223,8 @@ impl Worker {
         }
         let (sql, args) = self.words.insert(&rows);
         let outcome = self.run(&sql, args).await?;
-        self.expect(outcome.affected == rows.len() as u64, &sql, &outcome)?;
-        self.expect(outcome.insert_id > 0, &sql, &outcome)?;
+        expect(outcome.affected == rows.len() as u64, &sql, &outcome)?;
+        expect(outcome.insert_id > 0, &sql, &outcome)?;
         for (id, (tag, fields)) in (outcome.insert_id..).zip(rows) {
             self.note(&tag, 1, Change::Insert { id, fields });
         }
@@ -236,7 +252,7 @@ impl Worker {
         let fields = self.words.row(&mut self.random);
         let (sql, args) = self.words.upsert(&tag, &fields);
         let outcome = self.run(&sql, args).await?;
-        self.expect(outcome.affected == if is_new { 1 } else { 2 }, &sql, &outcome)?;
+        expect(outcome.affected == if is_new { 1 } else { 2 }, &sql, &outcome)?;
         let stamp = self.own.get(&tag).map_or(1, |stamp| stamp + 1);
         let change = if is_new {
             Change::Insert { id: outcome.insert_id, fields }
@@ -257,7 +273,8 @@ impl Worker {
     /// A row that everybody changes: locked, read, written.
     async fn change_shared(&mut self) -> Result<(), Stop> {
         let tag = shared_tag(1 + self.random.below(SHARED));
-        let seen = self.read(&tag, " FOR UPDATE").await?;
+        let clause = if self.random.chance(20) { " FOR UPDATE NOWAIT" } else { " FOR UPDATE" };
+        let seen = self.read(&tag, clause).await?;
         let stamp: u64 = seen.last().cloned().flatten().unwrap_or_default().parse()?;
         self.update(&tag, stamp + 1, Some(seen)).await
     }
@@ -277,7 +294,7 @@ impl Worker {
         let is_relative = self.random.chance(50);
         let (sql, args) = self.words.update(tag, &fields, (!is_relative).then_some(stamp));
         let outcome = self.run(&sql, args).await?;
-        self.expect(outcome.affected == 1, &sql, &outcome)?;
+        expect(outcome.affected == 1, &sql, &outcome)?;
         self.note(tag, stamp, Change::Update { seen, fields });
         Ok(())
     }
@@ -285,7 +302,7 @@ impl Worker {
     async fn read(&mut self, tag: &str, clause: &str) -> Result<Row, Stop> {
         let sql = self.words.read(clause);
         let outcome = self.run(&sql, vec![tag.into()]).await?;
-        self.expect(outcome.results.first().is_some_and(|set| set.rows.len() == 1), &sql, &outcome)?;
+        expect(outcome.results.first().is_some_and(|set| set.rows.len() == 1), &sql, &outcome)?;
         Ok(outcome.results[0].rows[0].iter().map(text_of).collect())
     }
 
@@ -294,7 +311,7 @@ impl Worker {
         let stamp = self.own[&tag];
         let sql = self.words.delete();
         let outcome = self.run(sql, vec![tag.as_str().into()]).await?;
-        self.expect(outcome.affected == 1, sql, &outcome)?;
+        expect(outcome.affected == 1, sql, &outcome)?;
         self.note(&tag, stamp + 1, Change::Delete);
         Ok(())
     }
@@ -321,7 +338,7 @@ impl Worker {
         for (account, cents) in [(from, -cents), (to, cents)] {
             let sql = self.words.add_cents();
             let outcome = self.run(sql, vec![self.words.amount(cents), account.into()]).await?;
-            self.expect(outcome.affected == 1, sql, &outcome)?;
+            expect(outcome.affected == 1, sql, &outcome)?;
             self.pending.push(Event::Transfer { account, cents });
         }
         Ok(())
@@ -334,7 +351,7 @@ impl Worker {
         let sql = self.words.lock_accounts();
         let outcome = self.run(sql, vec![from.into(), to.into()]).await?;
         let rows = outcome.results.first().map(|set| set.rows.clone()).unwrap_or_default();
-        self.expect(rows.len() == 2, sql, &outcome)?;
+        expect(rows.len() == 2, sql, &outcome)?;
         for row in rows {
             let number = |index: usize| text_of(&row[index]).unwrap_or_default();
             let account: u64 = number(0).parse()?;
@@ -344,7 +361,7 @@ impl Worker {
             let sql = self.words.set_cents();
             let args = vec![self.words.amount(balance), hits.into(), account.into()];
             let outcome = self.run(sql, args).await?;
-            self.expect(outcome.affected == 1, sql, &outcome)?;
+            expect(outcome.affected == 1, sql, &outcome)?;
             self.pending.push(Event::Transfer { account, cents });
         }
         Ok(())
@@ -356,11 +373,7 @@ impl Worker {
         let outcome = self.run(sql, Vec::new()).await?;
         let sum = outcome.results.first().and_then(|set| text_of(set.rows.first()?.first()?));
         let sum = self.words.cents(&sum.unwrap_or_default())?;
-        self.expect(sum == i64::try_from(ACCOUNTS)? * CENTS, sql, &outcome)
-    }
-
-    fn expect(&self, holds: bool, sql: &str, outcome: &Outcome) -> Result<(), Stop> {
-        if holds { Ok(()) } else { Err(anyhow!("unexpected: {outcome:?}\nof {sql}").into()) }
+        expect(sum == i64::try_from(ACCOUNTS)? * CENTS, sql, &outcome)
     }
 
     async fn must(&mut self, sql: &str) -> Result<(), Stop> {
@@ -405,11 +418,15 @@ impl Worker {
         }
         match error.number {
             1213 | 1020 => self.counts.deadlocks += 1,
-            1205 => self.counts.timeouts += 1,
+            1205 | 3572 => self.counts.timeouts += 1,
             _ => return anyhow!("{error:?}\nof {sql}").into(),
         }
         Stop::Conflict
     }
+}
+
+fn expect(holds: bool, sql: &str, outcome: &Outcome) -> Result<(), Stop> {
+    if holds { Ok(()) } else { Err(anyhow!("unexpected: {outcome:?}\nof {sql}").into()) }
 }
 
 /// The text with the arguments in place of the question marks.

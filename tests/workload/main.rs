@@ -33,6 +33,7 @@ use random::Random;
 use support::{
     client::Client,
     migrated::{DATABASE, Migrated},
+    proxy::Proxy,
     server::{Coverage, Kind},
     set::Set,
 };
@@ -40,6 +41,8 @@ use support::{
 /// Of each release.
 const CLIENTS: u64 = 8;
 const SECONDS: u64 = 8;
+/// Between two reloads of the rules.
+const RELOAD: Duration = Duration::from_millis(400);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_torn_or_invented() -> Result<()> {
@@ -70,9 +73,9 @@ async fn run(kind: &Kind, seed: u64, time: Duration, folder: &Path) -> Result<()
             _ => (format!("v2-{number}"), Release::V2, Migrated::app(migrated.server.port, DATABASE)),
         };
         dsn.found_rows = number % 4 >= 2;
-        let client = Client::connect(&dsn).await.with_context(|| name.clone())?;
-        workers.spawn(Worker::new(name, client, release, Random::new(seed, number)).work(deadline));
+        workers.spawn(Worker::connect(name, dsn, release, Random::new(seed, number)).await?.work(deadline));
     }
+    let reloads = reload_now_and_then(&proxy, deadline).await?;
     let (mut counts, mut events) = (Counts::default(), Vec::new());
     for worker in workers.join_all().await {
         let worker = worker?;
@@ -82,6 +85,7 @@ async fn run(kind: &Kind, seed: u64, time: Duration, folder: &Path) -> Result<()
     if let Some(words) = proxy.death() {
         bail!("bifocal serve has ended:\n{words}");
     }
+    ensure!(reloads > 0 && proxy.said()?.contains("generation 2 of the rules is in force"), "{}", proxy.said()?);
     let expected = Expected::after(events);
     let newer = Reading::take(&mut Client::connect(&migrated.server.root(Some(DATABASE))).await?, Release::V2).await?;
     let older = Client::connect(&Migrated::app(proxy.port, "shop__v1")).await;
@@ -92,13 +96,25 @@ async fn run(kind: &Kind, seed: u64, time: Duration, folder: &Path) -> Result<()
     self_check(&expected, &newer, &older)
 }
 
+/// The same rules again and again: each time every connection takes them over between two transactions.
+async fn reload_now_and_then(proxy: &Proxy, deadline: Instant) -> Result<u32> {
+    let mut tick = tokio::time::interval(RELOAD);
+    let mut reloads = 0;
+    while Instant::now() < deadline {
+        tick.tick().await;
+        proxy.signal("HUP")?;
+        reloads += 1;
+    }
+    Ok(reloads)
+}
+
 fn report(kind: &Kind, seed: u64, counts: &Counts, findings: &Findings) -> Result<()> {
-    let Counts { transactions, commits, rollbacks, deadlocks, timeouts, statements } = counts;
+    let Counts { transactions, commits, rollbacks, deadlocks, timeouts, crashes, statements } = counts;
     let Findings { lost, torn, invented, rows } = findings;
     let (lost, torn, invented) = (lost.len(), torn.len(), invented.len());
     say(&format!(
         "{}: seed {seed}: {transactions} transactions, {commits} commits, {rollbacks} rollbacks, {deadlocks} deadlocks, \
-         {timeouts} lock-wait timeouts, {statements} statements; {rows} rows audited: \
+         {timeouts} locks not had, {crashes} dropped connections, {statements} statements; {rows} rows audited: \
          {lost} lost, {torn} torn, {invented} invented",
         kind.name
     ))
@@ -111,6 +127,7 @@ impl Counts {
         self.rollbacks += other.rollbacks;
         self.deadlocks += other.deadlocks;
         self.timeouts += other.timeouts;
+        self.crashes += other.crashes;
         self.statements += other.statements;
     }
 }

@@ -216,6 +216,14 @@ fn the_own_versions_database_can_be_chosen_and_no_other() {
 }
 
 #[test]
+fn another_database_is_chosen_without_a_question() {
+    let rest = [query("USE test"), Line::Backend(packet(1, &ok(2)))];
+    let (received, _) = after_connecting(CLIENT_FLAGS, "shop__v1", &rest);
+    assert_eq!(received.backend, packet(0, b"\x03USE test"));
+    assert_eq!(received.client, packet(1, &ok(2)));
+}
+
+#[test]
 fn field_list_of_a_changed_table_and_replication_are_refused() {
     let commands = [&b"\x04users\0"[..], b"\x12\0\0\0\0", b"\x1e", b"\xfa\x01\0\0\0"];
     let rest: Vec<Line> = commands.iter().map(|payload| Line::Client(packet(0, payload))).collect();
