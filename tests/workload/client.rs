@@ -292,7 +292,12 @@ impl Worker {
             _ => self.words.some(&mut self.random),
         };
         let is_relative = self.random.chance(50);
-        let (sql, args) = self.words.update(tag, &fields, (!is_relative).then_some(stamp));
+        let (mut sql, mut args) = self.words.update(tag, &fields, (!is_relative).then_some(stamp));
+        if let Some(seen) = seen.as_ref().filter(|_| self.random.chance(30)) {
+            let (condition, values) = self.words.unchanged(seen);
+            sql.push_str(condition);
+            args.extend(values);
+        }
         let outcome = self.run(&sql, args).await?;
         expect(outcome.affected == 1, &sql, &outcome)?;
         self.note(tag, stamp, Change::Update { seen, fields });

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use mysql_async::Value;
 
 use super::{
-    person::{Field, Release, V1_COLUMNS, V2_COLUMNS},
+    person::{Field, Release, Row, V1_COLUMNS, V2_COLUMNS},
     random::Random,
 };
 
@@ -106,6 +106,15 @@ impl Words {
         let stamp = if stamp.is_some() { "?" } else { "stamp + 1" };
         let (table, key) = (self.of("users", "people"), self.of("tag", "label"));
         (format!("UPDATE {table} SET {}, stamp = {stamp} WHERE {key} = ?", columns.join(", ")), args)
+    }
+
+    /// Optimistic locking: only if the row is still as it was seen.
+    pub fn unchanged(self, seen: &Row) -> (&'static str, Vec<Value>) {
+        let (condition, columns) = match self.release {
+            Release::V1 => (" AND full_name = ? AND fax <=> ? AND status = ? AND street <=> ? AND house <=> ?", 2..7),
+            Release::V2 => (" AND first_name = ? AND last_name = ? AND status_id = ? AND line <=> ?", 2..6),
+        };
+        (condition, seen[columns].iter().map(|value| value.clone().into()).collect())
     }
 
     /// A row by its tag.
