@@ -295,9 +295,15 @@ pub fn refuse_null(statement: &Statement<'_>, column: &Column, value: &std::ops:
     Err(refusal::DEFAULTS.because(format!("NULL for {} in a mode that is not strict", column.name)))
 }
 
-/// A number for an ENUM is the number of its member, which is stored nowhere.
+/// A number for an ENUM is the number of its member, which is stored nowhere; and a DOUBLE that becomes an integer is
+/// rounded half to even, which no expression does for every type of value.
 pub fn refuse_number(statement: &Statement<'_>, column: &Column, value: &std::ops::Range<usize>) -> Result<(), Stop> {
     let is_number = value.len() == 1 && statement.text.kind(value.start) == Some(TokenKind::Number);
+    let raw = statement.text.raw(value.start);
+    let is_double = is_number && raw[0].is_ascii_digit() && raw.contains(&b'e') && !raw.starts_with(b"0x");
+    if is_double && family(column) == Family::Integer {
+        return Err(refusal::COMPUTED_TARGET.because(format!("a DOUBLE for the integer {}", column.name)));
+    }
     if is_number && matches!(family(column), Family::Enum | Family::Set) {
         return Err(refusal::COMPUTED_TARGET.because(format!("the number of a member of {}", column.name)));
     }

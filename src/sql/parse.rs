@@ -289,6 +289,11 @@ impl Pass<'_, '_> {
                 self.at += 1;
                 return Ok(());
             }
+            b"," if matches!(self.open.last(), Some((_, true))) => {
+                self.word("CROSS");
+                self.replace_by("JOIN");
+                return Ok(());
+            }
             b"," => ParserToken::Comma,
             // `DELETE t.* FROM`
             b"." if self.text.is_punct(index + 1, "*") && self.text.is_word(0, "DELETE") && self.open.is_empty() => {

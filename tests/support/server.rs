@@ -165,6 +165,8 @@ impl Server {
 fn options(kind: &Kind, folder: &Path, port: u16) -> Vec<String> {
     let mut options = vec![
         format!("--datadir={}", folder.join("data").display()),
+        // Two servers must not share a folder for temporary tables.
+        format!("--tmpdir={}", folder.join("data").display()),
         // Relative to the data folder, since the path of a socket is limited to 107 bytes.
         "--socket=s".to_owned(),
         format!("--port={port}"),
