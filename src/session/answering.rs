@@ -70,6 +70,8 @@ pub(super) struct Preparing {
     pub statement: Statement,
     /// Its id, once the backend has told it.
     pub id: Option<StatementId>,
+    /// The error that was put in place of the backend's, if it is another one.
+    pub raised: Option<ServerError>,
     /// The backend's definitions of its parameters.
     params: Vec<Vec<u8>>,
 }
@@ -98,7 +100,7 @@ pub(super) enum Progress {
 
 impl Preparing {
     pub fn new(statement: Statement) -> Self {
-        Self { statement, id: None, params: Vec::new() }
+        Self { statement, id: None, raised: None, params: Vec::new() }
     }
 }
 
@@ -237,7 +239,10 @@ impl Answering {
                 _ => {
                     let Statement { chain, text, tables, .. } = &preparing.statement;
                     let (chain, text, tables) = (chain.clone(), text.clone(), tables.clone());
-                    Planned { chain, text, tables, raised: None }.replace(packet, payload, planner)?
+                    let mut planned = Planned { chain, text, tables, raised: None };
+                    let in_place = planned.replace(packet, payload, planner)?;
+                    preparing.raised = planned.raised;
+                    in_place
                 }
             },
         };
@@ -350,6 +355,11 @@ impl Answering {
 }
 
 impl Planned {
+    /// A statement that is the same in every version.
+    pub fn unchanged() -> Self {
+        Self { chain: Chain::default(), text: [].into(), tables: [].into(), raised: None }
+    }
+
     /// What the client gets in place of a packet, if not the packet itself.
     fn replace(&mut self, packet: Packet, payload: &[u8], planner: &Planner) -> Result<Option<Vec<u8>>, Malformed> {
         match packet {

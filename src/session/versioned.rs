@@ -139,15 +139,27 @@ impl Versioned {
     }
 
     fn complete(&mut self, answering: Answering) {
-        self.status = answering.response.status().unwrap_or(self.status);
+        let status = answering.response.status();
+        self.status = status.unwrap_or(self.status);
+        // MariaDB clears its list only for statements with tables, MySQL for every one.
+        let is_mariadb = self.facts.as_ref().is_some_and(|facts| facts.lex.server == ServerKind::MariaDb);
         match answering.origin {
             Origin::Facts(FactsAnswer { facts: Some(facts), .. }) => {
                 self.facts = Some(facts);
                 self.is_stale = false;
             }
             Origin::Facts(FactsAnswer { error, .. }) => self.facts_error = Some(error.unwrap_or_default()),
-            Origin::Prepare(Preparing { statement, id: Some(id), .. }) => self.statements.insert(id, statement),
-            Origin::Prepare(_) => self.statements.forget_last(),
+            Origin::Prepare(Preparing { statement, id, raised, .. }) => {
+                if !is_mariadb || id.is_none() {
+                    let (chain, text) = (statement.chain.clone(), statement.text.clone());
+                    self.diagnostics = Diagnostics { chain, text, error: raised };
+                }
+                match id {
+                    Some(id) => self.statements.insert(id, statement),
+                    None => self.statements.forget_last(),
+                }
+            }
+            Origin::Planned(Planned { chain, .. }) if chain.is_empty() && is_mariadb && status.is_some() => {}
             Origin::Planned(Planned { chain, text, raised, .. }) => {
                 self.diagnostics = Diagnostics { chain, text, error: raised };
             }
@@ -184,6 +196,7 @@ impl Versioned {
             Command::ResetConnection => {
                 self.statements.clear();
                 self.facts = None;
+                self.diagnostics = Diagnostics::default();
                 Ok(forward(command))
             }
             _ => Ok(forward(command)),
@@ -215,6 +228,7 @@ impl Versioned {
                 self.diagnostics.error = Some(error);
             }
             Action::ErrorPayload(payload) => {
+                self.diagnostics = Diagnostics::default();
                 put_payload(&mut io.out.to_client, last_seq.wrapping_add(1), &payload);
             }
             Action::Replace(payloads, answer, origin) => {
@@ -344,20 +358,24 @@ impl Versioned {
 
     fn init_db(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
         self.is_stale = true;
-        let Some(database) = self.own_database(&payload[1..])? else { return Ok(forward(Command::InitDb)) };
+        let origin = Origin::Planned(Planned::unchanged());
+        let Some(database) = self.own_database(&payload[1..])? else {
+            return Ok(Action::Forward(Answer::Single, origin));
+        };
         let payload = prefixed(Command::InitDb, database.as_bytes());
-        Ok(Action::Replace(vec![payload], Answer::Single, Origin::Plain))
+        Ok(Action::Replace(vec![payload], Answer::Single, origin))
     }
 
     fn use_database(&mut self, text: &[u8]) -> Result<Option<Action>, ServerError> {
         let mode = self.facts.as_ref().map_or(LexMode::of_server(ServerKind::MySql, 80_000), |facts| facts.lex);
         let Some((database, span)) = use_database::target(text, mode) else { return Ok(None) };
         self.is_stale = true;
+        let origin = Origin::Planned(Planned::unchanged());
         let Some(database) = self.own_database(database.as_bytes())? else {
-            return Ok(Some(Action::Forward(Answer::TextResult, Origin::Plain)));
+            return Ok(Some(Action::Forward(Answer::TextResult, origin)));
         };
         let text = use_database::with_target(text, span, &database);
-        Ok(Some(Action::Replace(vec![query_payload(&text)], Answer::TextResult, Origin::Plain)))
+        Ok(Some(Action::Replace(vec![query_payload(&text)], Answer::TextResult, origin)))
     }
 
     /// The server's name of a database that names this session's own version, or none if it names no version.

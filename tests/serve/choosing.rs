@@ -98,6 +98,9 @@ pub async fn by_use(shop: &Shop) -> Result<()> {
         // An account without rights everywhere is denied what it cannot see; others are told that it is not there.
         let numbers = if number == 1044 { [1044, 1049] } else { [number; 2] };
         ensure!(numbers.contains(&error.number) && error.message.contains(words), "{other}: {error:?}");
+        let warnings = client.rows("SHOW WARNINGS").await?;
+        let told = warnings.first().and_then(|row| row[2].clone()).unwrap_or_default();
+        ensure!(warnings.len() == 1 && told.contains(words), "{other}: {warnings:?}");
         speaks(&mut client, "v1").await.context(other)?;
     }
     Ok(())
@@ -120,5 +123,29 @@ pub async fn by_change_user(shop: &Shop) -> Result<()> {
     let unknown = client.change_user(&Migrated::app(proxy.ports[1], "shop__v9")).await;
     let text = unknown.err().map(|error| format!("{error:#}")).context("it was let in")?;
     ensure!(text.contains("Unknown version 'v9' of 'shop'"), "{text}");
+    Ok(())
+}
+
+/// `SHOW WARNINGS` after an error that Bifocal gave itself: it holds for as long as the server's own would.
+pub async fn told_once(shop: &Shop) -> Result<()> {
+    let proxy = shop.serve(&["--listen", "127.0.0.1:0"])?;
+    let mut older = Client::connect(&Migrated::app(proxy.port, "shop__v1")).await?;
+    let mut newer = Client::connect(&Migrated::app(shop.migrated.server.port, "shop")).await?;
+    for step in ["", "USE shop", "USE nowhere", "prepare", "a wrong prepare", "reset"] {
+        let mut counts = Vec::new();
+        for (client, foreign) in [(&mut older, NEWER), (&mut newer, OLDER)] {
+            ensure!(client.text(foreign).await.error.is_some());
+            match step {
+                "" => {}
+                "prepare" => drop(client.prepare("SELECT 1").await),
+                "a wrong prepare" => drop(client.prepare("SELECT nothing FROM products").await),
+                "reset" => client.reset().await?,
+                sql => drop(client.text(sql).await),
+            }
+            let warnings = client.rows("SHOW WARNINGS").await?;
+            counts.push(warnings.into_iter().map(|mut row| row.remove(1)).collect::<Vec<_>>());
+        }
+        ensure!(counts[0] == counts[1], "after '{step}', through Bifocal and directly: {counts:?}");
+    }
     Ok(())
 }

@@ -94,6 +94,7 @@ async fn serves(name: &str) -> Result<()> {
     choosing::by_listener(&shop).await.context("by_listener")?;
     choosing::by_use(&shop).await.context("by_use")?;
     choosing::by_change_user(&shop).await.context("by_change_user")?;
+    choosing::told_once(&shop).await.context("told_once")?;
     reloading::pins(&shop).await.context("pins")?;
     reloading::keeps_the_old(&shop).await.context("keeps_the_old")?;
     reloading::forgets_a_version(&shop).await.context("forgets_a_version")?;
