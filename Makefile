@@ -3,7 +3,7 @@
 
 CARGO_DENY := 0.20.2
 
-.PHONY: demo test drivers lint servers
+.PHONY: bench demo test drivers lint servers
 
 # Watch two releases of an app share one migrated database.
 demo:
@@ -13,6 +13,10 @@ demo:
 # All of Bifocal's tests: unit, golden, tidy, and the differential oracle on real servers.
 test: servers
 	cargo test --no-fail-fast
+
+# How long lexing and planning take.
+bench:
+	cargo bench --bench plan
 
 # Real drivers and command line clients through Bifocal. Needs python3 with venv and pip; for more drivers: node, cc.
 drivers: servers
