@@ -48,7 +48,12 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn explain(sql: &str, database: &str, version: &VersionRules) -> ExitCode {
-    let facts = Facts { database: Some(database.to_owned()), lex: mode_of(&version.schema.server), strict: true };
+    let facts = Facts {
+        database: Some(database.to_owned()),
+        lex: mode_of(&version.schema.server),
+        strict: true,
+        odd_mode: None,
+    };
     match plan(sql.as_bytes(), &version.chain, &facts) {
         Plan::Forward => {
             println!("{sql}");

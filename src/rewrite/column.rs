@@ -119,6 +119,9 @@ fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_
     }
     let nested = reference.parts.len() == 1 && reference.block != 0;
     let qualified = nested || target.requalify && reference.parts.len() > 1 || reference.parts.len() > 2;
+    if reference.block != 0 && is_captured(statement, reference.block, target) {
+        return Err(refusal::SHADOWED.because(format!("{} names another table in a subquery", target.qualifier)));
+    }
     match source {
         ColumnSource::Direct(newer) if qualified => {
             statement.edits.put(first.span.start..last.span.end, qualify(target, newer));
@@ -131,6 +134,14 @@ fn edit(statement: &mut Statement<'_>, reference: &ColumnRef, target: &Target<'_
         }
     }
     Ok(())
+}
+
+/// Whether a block between the reference and the target has a table that goes by the target's qualifier.
+fn is_captured(statement: &Statement<'_>, block: usize, target: &Target<'_>) -> bool {
+    let path: Vec<usize> = statement.outward(block).filter(|&block| block != 0).collect();
+    statement.blocks.relations.iter().any(|relation| {
+        path.contains(&relation.block) && relation.qualifier().is_some_and(|name| name.is(&target.qualifier))
+    })
 }
 
 fn dotted(reference: &ColumnRef) -> String {

@@ -21,7 +21,9 @@ pub fn rewrite(statement: &mut Statement<'_>, listed: &[Vec<Name>]) -> Result<()
         for name in listed {
             let Some(table) = name.last() else { continue };
             let index = own.iter().copied().find(|&index| {
-                statement.blocks.relations[index].qualifier().is_some_and(|qualifier| qualifier.is(&table.text))
+                let relation = &statement.blocks.relations[index];
+                relation.qualifier().is_some_and(|qualifier| qualifier.is(&table.text))
+                    && name[..name.len() - 1].iter().all(|database| statement.is_from(relation, database))
             });
             let index = index.ok_or_else(|| refusal::NOT_UNDERSTOOD.because("a table to delete from is not listed"))?;
             several(statement, index, name)?;

@@ -22,8 +22,14 @@ pub enum Gate {
 /// Looks at the words of a statement.
 pub fn look(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, Stop> {
     let names_table = (0..text.len()).any(|index| text.name(index).is_some_and(|name| is_interesting(mapping, &name)));
-    if text.is_word(0, "PREPARE") {
+    let prepares = (0..text.len()).any(|index| is_dynamic(text, index));
+    if prepares {
         return prepare(text, mapping, facts);
+    }
+    let starts = statement_starts(text);
+    let sets = starts.iter().filter(|&&index| text.is_any_word(index, &["SET", "USE"])).count();
+    if starts.len() > 1 && sets > 0 && sets < starts.len() {
+        return Err(refusal::MULTI.because("a SET or USE before other statements may change how they are read"));
     }
     if let Some(reason) = introspects(text) {
         return Err(refusal::INTROSPECTION.because(reason));
@@ -38,11 +44,30 @@ pub fn look(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, S
     if !names_table {
         return Ok(Gate::Pass);
     }
-    let several = (0..text.len()).any(|index| text.is_punct(index, ";") && index + 1 < text.len());
-    if several {
+    if starts.len() > 1 {
         return Err(refusal::MULTI.because("send the statements one by one"));
     }
+    if let Some(mode) = facts.odd_mode {
+        return Err(refusal::SQL_MODE.because(format!("{mode} is set")));
+    }
     Ok(Gate::Plan)
+}
+
+/// The tokens that statements begin with.
+fn statement_starts(text: &Text<'_>) -> Vec<usize> {
+    (0..text.len())
+        .filter(|&index| !text.is_punct(index, ";") && (index == 0 || text.is_punct(index - 1, ";")))
+        .collect()
+}
+
+/// Whether SQL is made of a text there: PREPARE, EXECUTE IMMEDIATE, MySQL's helper procedure.
+fn is_dynamic(text: &Text<'_>, index: usize) -> bool {
+    let begins = index == 0
+        || text.is_punct(index - 1, ";")
+        || text.is_any_word(index - 1, &["BEGIN", "ATOMIC", "THEN", "ELSE", "DO", "LOOP", "REPEAT"]);
+    (begins && text.is_word(index, "PREPARE"))
+        || text.are_words(index, &["EXECUTE", "IMMEDIATE"])
+        || text.name(index).is_some_and(|name| name.eq_ignore_ascii_case("execute_prepared_stmt"))
 }
 
 /// What a text is that cannot even be lexed: the server will refuse it too, unless it names a changed table.
@@ -63,10 +88,15 @@ pub fn unlexable(text: &[u8], mapping: &Mapping, reason: &str) -> Plan {
 
 /// `PREPARE s FROM 'text'` passes where the text names no changed table; a variable's text cannot be seen.
 fn prepare(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, Stop> {
-    let source = (0..text.len()).find(|&index| text.is_word(index, "FROM")).map(|from| from + 1);
-    let Some(source) = source.filter(|&source| text.kind(source) == Some(TokenKind::String)) else {
-        return Err(refusal::PREPARE_TEXT.because("the text is in a variable; prepare it from a literal"));
-    };
+    // `PREPARE name FROM 'text'` and nothing else.
+    let source = 3;
+    let plain = text.is_word(0, "PREPARE")
+        && text.is_word(2, "FROM")
+        && text.kind(source) == Some(TokenKind::String)
+        && (text.len() == 4 || (text.len() == 5 && text.is_punct(4, ";")));
+    if !plain {
+        return Err(refusal::PREPARE_TEXT.because("the text cannot be seen; prepare it from one literal"));
+    }
     let raw = text.raw(source);
     let inner = &raw[1..raw.len() - 1];
     let clear = !inner.contains(&b'\\') && !inner.windows(2).any(|pair| pair == b"''" || pair == b"\"\"");

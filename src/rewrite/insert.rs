@@ -8,13 +8,14 @@ use super::{
         refuse_number, same_default, splice, translate, value_pieces,
     },
     column::{clause_of, edit_references, fill, tag_raises},
+    insert_select,
     read::{replace_relations, trim_lock_lists},
     refusal::{self, Stop},
-    statement::{Statement, Target, quote},
+    statement::{Resolution, Statement, Target, quote},
     update::assignments,
 };
 use crate::{
-    rules::{ColumnSource, Lossiness, TableMapping, cast, checked_cast, raise},
+    rules::{ColumnSource, Lossiness, TableMapping, checked_cast},
     schema::Column,
     sql::{
         Piece,
@@ -80,6 +81,7 @@ fn rewrite_target(statement: &mut Statement<'_>, target: &Target<'_>) -> Result<
     if target.table.physical != target.table.name {
         statement.edits.put(last, quote(&target.table.physical));
     }
+    refuse_computed_reads(statement, target, &shape.body)?;
     match &shape.body {
         Body::Set(range) => rewrite_set(statement, target, range.clone())?,
         Body::Rows(_) | Body::Query(_) => {
@@ -101,7 +103,7 @@ fn rewrite_target(statement: &mut Statement<'_>, target: &Target<'_>) -> Result<
             }
             match shape.body {
                 Body::Rows(rows) => rewrite_rows(statement, target, &listed, &layout, rows)?,
-                Body::Query(query) => rewrite_query(statement, target, &listed, &layout, query)?,
+                Body::Query(query) => insert_select::rewrite(statement, target, &listed, &layout, query)?,
                 Body::Set(_) => {}
             }
         }
@@ -109,6 +111,30 @@ fn rewrite_target(statement: &mut Statement<'_>, target: &Target<'_>) -> Result<
     if let Some(duplicate) = shape.duplicate {
         for (whole, assignment) in assignments(statement, duplicate)? {
             put_assignment(statement, target, whole, &assignment, Place::Duplicate)?;
+        }
+    }
+    Ok(())
+}
+
+/// A value may read a column that stands before it in its row; a computed one is written behind all of them.
+fn refuse_computed_reads(statement: &Statement<'_>, target: &Target<'_>, body: &Body) -> Result<(), Stop> {
+    let ranges: Vec<Range<usize>> = match body {
+        Body::Rows(rows) => rows.iter().map(|row| statement.text.bytes_of(row.clone())).collect(),
+        Body::Set(range) => vec![statement.text.bytes_of(range.clone())],
+        Body::Query(_) => return Ok(()),
+    };
+    let whole = ranges.first().map_or(0, |first| first.start)..ranges.last().map_or(0, |last| last.end);
+    for reference in &statement.blocks.columns {
+        let Some(last) = reference.parts.last() else { continue };
+        let computed = !matches!(
+            target.table.column(&last.text).map(|column| &column.source),
+            None | Some(ColumnSource::Direct(_))
+        );
+        if computed
+            && whole.contains(&last.span.start)
+            && matches!(statement.resolve(reference), Resolution::Column(index) if statement.targets.contains_key(&index))
+        {
+            return Err(refusal::COMPUTED_TARGET.because(format!("a value that reads {} of its own row", last.text)));
         }
     }
     Ok(())
@@ -232,13 +258,15 @@ fn listed_columns<'s>(statement: &Statement<'s>, target: &Target<'_>, shape: &Sh
 
 /// One newer column of the rewritten list and where its value comes from.
 #[derive(Debug)]
-struct Cell<'m> {
-    physical: String,
-    value: CellValue<'m>,
+pub(super) struct Cell<'m> {
+    /// The newer column.
+    pub physical: String,
+    /// What goes into it.
+    pub value: CellValue<'m>,
 }
 
 #[derive(Debug)]
-enum CellValue<'m> {
+pub(super) enum CellValue<'m> {
     /// The client's value at this place of the list.
     Listed(usize),
     /// The older column's default, which the list leaves out.
@@ -496,86 +524,4 @@ fn rewrite_set(statement: &mut Statement<'_>, target: &Target<'_>, range: Range<
     }
     statement.edits.replace(statement.text.bytes_of(range), pieces);
     Ok(())
-}
-
-/// INSERT … SELECT: where columns are computed, the client's query becomes a CTE whose columns feed the expressions.
-fn rewrite_query(
-    statement: &mut Statement<'_>,
-    target: &Target<'_>,
-    listed: &[&Column],
-    layout: &[Cell<'_>],
-    query: Range<usize>,
-) -> Result<(), Stop> {
-    let plain =
-        layout.iter().enumerate().all(|(at, cell)| matches!(cell.value, CellValue::Listed(place) if place == at));
-    let guarded = listed.iter().any(|column| {
-        !column.nullable
-            && !matches!(target.table.column(&column.name).map(|c| &c.source), Some(ColumnSource::Direct(_)))
-    });
-    if plain && !guarded {
-        return Ok(());
-    }
-    if statement.text.is_punct(query.start, "(") {
-        return Err(refusal::NOT_UNDERSTOOD.because("a parenthesised query of an INSERT with computed columns"));
-    }
-    let cell_names: Vec<String> = (0..listed.len()).map(|at| format!("c{at}")).collect();
-    let columns = cell_names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
-    let mut items = Vec::new();
-    for cell in layout {
-        items.push(query_cell(statement, target, listed, cell));
-    }
-    let text = statement.text;
-    let bytes = text.bytes_of(query.clone());
-    let limited = text.find_outside(query.start, query.end, |index| text.is_word(index, "LIMIT")).is_some();
-    if !limited && statement.parsed.locks.iter().any(|lock| text.enclosing(lock.tokens.start).is_none()) {
-        return Err(refusal::LOCKS.because("a locking clause in the query of an INSERT with computed columns"));
-    }
-    // A LIMIT keeps the query's ORDER BY, and with it the order in which ids are given; and it has the query computed
-    // once, whatever its values are made of.
-    let limit = if limited { "" } else { " LIMIT 18446744073709551615" };
-    statement.edits.insert(bytes.start, vec![Piece::text(format!("WITH `bifocal` ({columns}) AS ("))]);
-    let tail = format!("{limit}) SELECT {} FROM `bifocal`", items.join(", "));
-    statement.edits.insert(bytes.end, vec![Piece::text(tail)]);
-    Ok(())
-}
-
-fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column], cell: &Cell<'_>) -> String {
-    let schema = statement.mapping.schema.table(&target.table.name);
-    let input = |name: &str| match listed.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
-        Some(at) => format!("`bifocal`.`c{at}`"),
-        None => schema
-            .and_then(|table| table.column(name))
-            .and_then(|column| default_or_raise(statement, target, column).ok())
-            .unwrap_or_else(|| "NULL".to_owned()),
-    };
-    match &cell.value {
-        CellValue::Default(default) => default.clone(),
-        CellValue::Listed(at) => {
-            let column = listed[*at];
-            let direct = matches!(target.table.column(&column.name).map(|c| &c.source), Some(ColumnSource::Direct(_)));
-            let value = vec![Piece::text(input(&column.name))];
-            let pieces = if direct || column.nullable {
-                value
-            } else {
-                let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
-                let raised = tag_raises(statement, target.table, &column.name, &raised);
-                vec![Piece::text(format!("COALESCE({}, {raised})", input(&column.name)))]
-            };
-            pieces
-                .into_iter()
-                .map(|piece| match piece {
-                    Piece::Text(text) => text,
-                    Piece::Source(_) => String::new(),
-                })
-                .collect()
-        }
-        CellValue::Forward(_, template) | CellValue::Added(template) => {
-            let column = template.columns().next().unwrap_or_default().to_owned();
-            let text = template.render(|name| match schema.and_then(|table| table.column(name)) {
-                Some(column) => tag_raises(statement, target.table, name, &checked_cast(&input(name), column)),
-                None => input(name),
-            });
-            tag_raises(statement, target.table, &column, &text)
-        }
-    }
 }

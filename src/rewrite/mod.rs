@@ -6,6 +6,7 @@ mod delete;
 mod error;
 mod gate;
 mod insert;
+mod insert_select;
 mod layer;
 mod ordering;
 mod read;
@@ -32,6 +33,8 @@ pub struct Facts {
     pub lex: LexMode,
     /// Whether the server is in a strict mode.
     pub strict: bool,
+    /// A `sql_mode` in force under which statements on changed tables are refused.
+    pub odd_mode: Option<&'static str>,
 }
 
 /// What is done with one statement.

@@ -66,9 +66,12 @@ pub const SHADOWED: Code =
 pub const SYSTEM_TIME: Code = Code { code: "R117", title: "FOR SYSTEM_TIME on a changed table" };
 /// A column default that only the server can give.
 pub const DEFAULTS: Code = Code { code: "R118", title: "a column default that only the server can give" };
+/// A `sql_mode` under which the mapping's expressions would mean something else.
+pub const SQL_MODE: Code =
+    Code { code: "R119", title: "a sql_mode under which the mapping's expressions would mean something else" };
 
 /// Every code, in order.
-pub const ALL: [Code; 18] = [
+pub const ALL: [Code; 19] = [
     INTROSPECTION,
     DDL,
     NOT_UNDERSTOOD,
@@ -87,6 +90,7 @@ pub const ALL: [Code; 18] = [
     SHADOWED,
     SYSTEM_TIME,
     DEFAULTS,
+    SQL_MODE,
 ];
 
 impl Code {

@@ -70,7 +70,15 @@ enum Asks {
 
 impl Asks {
     fn of(text: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(text.get(..text.len().min(80))?).ok()?;
+        const LOOK_LEN: usize = 80;
+        let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= LOOK_LEN)?;
+        let whole = text.trim().trim_end_matches(';');
+        let rest_is_limit = whole.split_ascii_whitespace().nth(2).is_none_or(|word| {
+            ["LIMIT", "WARNINGS", "ERRORS"].iter().any(|allowed| word.eq_ignore_ascii_case(allowed))
+        });
+        if whole.contains(';') || !rest_is_limit {
+            return None;
+        }
         let mut words = text.trim().trim_end_matches(';').split_ascii_whitespace().map(str::to_ascii_uppercase);
         let (first, second, third) = (words.next()?, words.next()?, words.next().unwrap_or_default());
         match (first.as_str(), second.as_str(), third.as_str()) {

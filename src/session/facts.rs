@@ -10,6 +10,10 @@ use crate::{
 /// `SET TRANSACTION`; but it clears the warnings, `ROW_COUNT()` and `FOUND_ROWS()`.
 pub(super) const QUESTION: &[u8] = b"SELECT @@sql_mode, @@character_set_client, DATABASE(), VERSION()";
 
+/// MariaDB's modes under which the rewriter's expressions mean something else: in the first, assignments do not run
+/// left to right; in the second, `''` is NULL. ORACLE, which is listed expanded, has the first.
+const ODD_MODES: [&str; 2] = ["SIMULTANEOUS_ASSIGNMENT", "EMPTY_STRING_IS_NULL"];
+
 /// Reads the row that answers [`QUESTION`].
 pub(super) fn from_row(payload: &[u8]) -> Result<Facts, Malformed> {
     let mut reader = Reader::new(payload, "answer about the session");
@@ -28,27 +32,27 @@ pub(super) fn from_row(payload: &[u8]) -> Result<Facts, Malformed> {
         server_version: server_version(&version),
         charset: charset_kind(&charset),
     };
-    Ok(Facts { database, lex, strict: has("STRICT_TRANS_TABLES") || has("STRICT_ALL_TABLES") })
+    let strict = has("STRICT_TRANS_TABLES") || has("STRICT_ALL_TABLES");
+    let odd_mode = ODD_MODES.into_iter().find(|mode| has(mode));
+    Ok(Facts { database, lex, strict, odd_mode })
 }
 
-/// Whether a text reads what [`QUESTION`] would clear, so that it must not be asked just before.
+/// Whether a text does nothing but read what [`QUESTION`] would clear, so that it must not be asked just before. Such a
+/// text names no table: one that does is never planned over facts that may be stale.
 pub(super) fn reads_diagnostics(text: &[u8]) -> bool {
-    const WORDS: [&[u8]; 8] = [
-        b"warnings",
-        b"errors",
-        b"row_count",
-        b"found_rows",
-        b"diagnostics",
-        b"warning_count",
-        b"error_count",
-        b"profile",
-    ];
-    text.len() <= LOOK_LEN
-        && WORDS.iter().any(|word| text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
+    const WORDS: [&[u8]; 5] = [b"row_count", b"found_rows", b"warning_count", b"error_count", b"diagnostics"];
+    let text = text.trim_ascii();
+    let contains = |word: &[u8]| text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
+    if text.len() > LOOK_LEN || text.contains(&b';') || contains(b"from") {
+        return false;
+    }
+    let shows = text.get(..5).is_some_and(|head| head.eq_ignore_ascii_case(b"SHOW "));
+    (shows && [&b"warnings"[..], b"errors"].iter().any(|word| contains(word)))
+        || WORDS.iter().any(|word| contains(word))
 }
 
-/// A statement longer than this carries data; none is worth the search.
-const LOOK_LEN: usize = 64 * 1024;
+/// What reads diagnostics is short.
+const LOOK_LEN: usize = 1024;
 
 /// A value as text. With `character_set_results` at UTF-16 or UTF-32 the answer has zero bytes between the
 /// characters that matter here.

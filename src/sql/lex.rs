@@ -142,7 +142,9 @@ impl Cursor<'_> {
                 Ok(TokenKind::White)
             }
             b'#' => Ok(self.line_comment()),
-            b'-' if self.peek(1) == b'-' && (self.at + 2 >= self.text.len() || self.peek(2) <= b' ') => {
+            b'-' if self.peek(1) == b'-'
+                && (self.at + 2 >= self.text.len() || self.peek(2) <= b' ' || self.peek(2) == 0x7F) =>
+            {
                 Ok(self.line_comment())
             }
             b'/' if self.peek(1) == b'*' => self.block_comment(),
@@ -259,7 +261,7 @@ impl Cursor<'_> {
 
     fn quoted(&mut self, quote: u8, kind: TokenKind) -> Result<TokenKind, LexError> {
         let start = self.at;
-        let escapes = kind == TokenKind::String && !self.mode.no_backslash_escapes;
+        let escapes = kind != TokenKind::QuotedName && quote != b'`' && !self.mode.no_backslash_escapes;
         self.at += 1;
         while self.at < self.text.len() {
             let byte = self.text[self.at];

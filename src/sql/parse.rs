@@ -16,6 +16,8 @@ use super::{lex::TokenKind, text::Text};
 /// Deep nesting and long operator chains make trees whose drop overflows the stack: refuse them first.
 const MAX_DEPTH: usize = 150;
 const MAX_OPERATORS: usize = 4_000;
+/// Chains are also made of words (`IS NULL IS NULL …`); rows of literals have few.
+const MAX_WORDS: usize = 20_000;
 const RECURSION_LIMIT: usize = 400;
 
 /// A statement's AST and what was taken out of the text before parsing.
@@ -67,8 +69,11 @@ pub fn parse(text: &Text<'_>) -> Result<Parsed, ParseError> {
 }
 
 fn check_size(text: &Text<'_>) -> Result<(), ParseError> {
-    let (mut depth, mut operators) = (0usize, 0usize);
+    let (mut depth, mut operators, mut words) = (0usize, 0usize, 0usize);
     for index in 0..text.len() {
+        let in_list = index > 0 && (text.is_punct(index - 1, ",") || text.is_punct(index - 1, "("));
+        let is_value = in_list && text.is_any_word(index, &["NULL", "DEFAULT", "TRUE", "FALSE"]);
+        words += usize::from(text.kind(index) == Some(TokenKind::Word) && !is_value);
         match text.raw(index) {
             b"(" => depth += 1,
             b")" => depth = depth.saturating_sub(1),
@@ -82,6 +87,9 @@ fn check_size(text: &Text<'_>) -> Result<(), ParseError> {
         }
         if depth > MAX_DEPTH {
             return Err(ParseError(format!("more than {MAX_DEPTH} nested parentheses")));
+        }
+        if words > MAX_WORDS {
+            return Err(ParseError(format!("more than {MAX_WORDS} words")));
         }
         if operators > MAX_OPERATORS {
             return Err(ParseError(format!("more than {MAX_OPERATORS} operators")));

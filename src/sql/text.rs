@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::lex::{LexError, LexMode, Token, TokenKind, lex};
+use super::lex::{Charset, LexError, LexMode, Token, TokenKind, lex};
 
 /// A text and its tokens without white space, comments and hints.
 #[derive(Debug)]
@@ -22,6 +22,15 @@ impl<'a> Text<'a> {
         tokens.retain(|token| {
             !matches!(token.kind, TokenKind::White | TokenKind::Comment | TokenKind::CommentMark | TokenKind::Hint)
         });
+        // Some bytes past ASCII are white space to the server, and names cannot be compared.
+        let is_name = |token: &&Token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
+        let odd = tokens.iter().filter(is_name).find(|token| !bytes[token.span.clone()].is_ascii());
+        if let Some(token) = odd.filter(|_| mode.charset == Charset::SingleByte) {
+            return Err(LexError {
+                offset: token.span.start,
+                reason: "a name past ASCII in a charset that is not UTF-8",
+            });
+        }
         Ok(Self { bytes, mode, tokens })
     }
 

@@ -260,7 +260,8 @@ def mysqlclient():
             "MYSQLCLIENT_LDFLAGS": f"-L{folder} -lmariadb -Wl,-rpath,{folder}",
         }
         quiet(
-            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", MYSQLCLIENT],
+            # A cached wheel would look for the library where another checkout has it.
+            [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir", MYSQLCLIENT],
             os.environ | flags,
         )
     except (StopIteration, OSError, RuntimeError) as error:

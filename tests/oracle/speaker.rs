@@ -182,7 +182,12 @@ impl Rewriter {
         let mut numbers = kind.version.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
         let mut next = || numbers.next().unwrap_or(0);
         let number = next() * 10_000 + next() * 100 + next();
-        let facts = Facts { database: Some(name.to_owned()), lex: LexMode::of_server(server, number), strict: true };
+        let facts = Facts {
+            database: Some(name.to_owned()),
+            lex: LexMode::of_server(server, number),
+            strict: true,
+            odd_mode: None,
+        };
         Ok(Self { chain: version.chain.clone(), facts })
     }
 }

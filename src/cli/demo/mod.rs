@@ -165,8 +165,12 @@ async fn traffic(server: &Server, proxy: &Proxy, time: Duration) -> Result<(Clie
 fn show_rewrites(rules: &Path) -> Result<()> {
     let ruleset = super::rules::load(rules).map_err(|error| anyhow::anyhow!(error.render()))?;
     let version = &ruleset.databases[0].versions[0];
-    let facts =
-        Facts { database: Some("shop".to_owned()), lex: super::explain::mode_of(&version.schema.server), strict: true };
+    let facts = Facts {
+        database: Some("shop".to_owned()),
+        lex: super::explain::mode_of(&version.schema.server),
+        strict: true,
+        odd_mode: None,
+    };
     for sql in [
         "SELECT u.mail, o.total FROM users u JOIN orders o ON o.user_id = u.id WHERE o.status = 'paid'",
         "INSERT INTO users (mail, full_name) VALUES (?, ?)",
