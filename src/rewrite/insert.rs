@@ -15,7 +15,7 @@ use super::{
     update::assignments,
 };
 use crate::{
-    rules::{ColumnSource, Lossiness, TableMapping, checked_cast},
+    rules::{ColumnSource, TableMapping, checked_cast},
     schema::Column,
     sql::{
         Piece,
@@ -397,7 +397,7 @@ fn cell_pieces(
                 let column = group.columns.first().map_or("", String::as_str);
                 return Ok(vec![Piece::text(tag_raises(statement, target.table, column, &text))]);
             }
-            forward_of_values(statement, target, group.lossiness, listed, values, template)
+            forward_of_values(statement, target, listed, values, template)
         }
         CellValue::Added(template) => Ok(splice(template, |name| added_input(target, listed, values, statement, name))),
     }
@@ -431,7 +431,6 @@ fn listed_value(
 fn forward_of_values(
     statement: &Statement<'_>,
     target: &Target<'_>,
-    _lossiness: Lossiness,
     listed: &[&Column],
     values: &[Range<usize>],
     template: &crate::rules::Template,

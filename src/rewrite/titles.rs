@@ -5,7 +5,7 @@
 
 use super::statement::{Statement, quote};
 use crate::sql::{
-    Piece,
+    Piece, SELECT_MODIFIERS,
     scope::{Item, Name},
 };
 
@@ -54,19 +54,6 @@ fn is_respelled(statement: &Statement<'_>, block: usize, name: &Name) -> bool {
 
 /// The tokens of each item of the select list of the SELECT at this offset.
 fn item_ranges(statement: &Statement<'_>, select: usize) -> Vec<std::ops::Range<usize>> {
-    const MODIFIERS: [&str; 11] = [
-        "ALL",
-        "DISTINCT",
-        "DISTINCTROW",
-        "HIGH_PRIORITY",
-        "STRAIGHT_JOIN",
-        "SQL_SMALL_RESULT",
-        "SQL_BIG_RESULT",
-        "SQL_BUFFER_RESULT",
-        "SQL_NO_CACHE",
-        "SQL_CACHE",
-        "SQL_CALC_FOUND_ROWS",
-    ];
     const ENDS: [&str; 14] = [
         "FROM",
         "INTO",
@@ -85,7 +72,7 @@ fn item_ranges(statement: &Statement<'_>, select: usize) -> Vec<std::ops::Range<
     ];
     let text = statement.text;
     let mut from = text.at(select) + 1;
-    while text.is_any_word(from, &MODIFIERS) {
+    while text.is_any_word(from, &SELECT_MODIFIERS) || text.is_any_word(from, &["DISTINCT", "DISTINCTROW"]) {
         from += 1;
     }
     let limit = match text.enclosing(from) {

@@ -8,5 +8,5 @@ mod text;
 
 pub use edit::{Edited, Edits, Piece};
 pub use lex::{Charset, LexError, LexMode, ServerKind, Token, TokenKind, lex};
-pub use parse::{Lock, ParseError, Parsed, index_hint, parse};
+pub use parse::{Lock, ParseError, Parsed, SELECT_MODIFIERS, index_hint, parse};
 pub use text::Text;

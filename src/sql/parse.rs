@@ -109,7 +109,8 @@ struct Pass<'t, 'a> {
     at: usize,
 }
 
-const SELECT_MODIFIERS: [&str; 9] = [
+/// What may stand between SELECT and its list, besides DISTINCT.
+pub const SELECT_MODIFIERS: [&str; 9] = [
     "HIGH_PRIORITY",
     "STRAIGHT_JOIN",
     "SQL_SMALL_RESULT",
