@@ -263,12 +263,16 @@ pub fn not_null(statement: &Statement<'_>, target: &Target<'_>, column: &Column,
     if column.nullable || is_constant(statement, &value) {
         return value;
     }
-    let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
-    let raised = tag_raises(statement, target.table, &column.name, &raised);
     let mut pieces = vec![Piece::text("COALESCE(")];
     pieces.extend(value);
-    pieces.push(Piece::text(format!(", {raised})")));
+    pieces.push(Piece::text(format!(", {})", null_raise(statement, target, column))));
     pieces
+}
+
+/// The expression that raises the error of a NULL for an older column.
+pub fn null_raise(statement: &Statement<'_>, target: &Target<'_>, column: &Column) -> String {
+    let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
+    tag_raises(statement, target.table, &column.name, &raised)
 }
 
 fn is_constant(statement: &Statement<'_>, value: &[Piece]) -> bool {

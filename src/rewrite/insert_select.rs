@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::{
-    assign::default_or_raise,
+    assign::{default_or_raise, null_raise},
     column::tag_raises,
     insert::{Cell, CellValue},
     refusal::{self, Stop},
     statement::{Statement, Target, quote},
 };
 use crate::{
-    rules::{ColumnSource, cast, checked_cast, raise},
+    rules::{ColumnSource, checked_cast},
     schema::Column,
     sql::Piece,
 };
@@ -70,21 +70,11 @@ fn query_cell(statement: &Statement<'_>, target: &Target<'_>, listed: &[&Column]
         CellValue::Listed(at) => {
             let column = listed[*at];
             let direct = matches!(target.table.column(&column.name).map(|c| &c.source), Some(ColumnSource::Direct(_)));
-            let value = vec![Piece::text(input(&column.name))];
-            let pieces = if direct || column.nullable {
-                value
-            } else {
-                let raised = cast(&raise::raise(raise::NULL_NOT_ALLOWED), column);
-                let raised = tag_raises(statement, target.table, &column.name, &raised);
-                vec![Piece::text(format!("COALESCE({}, {raised})", input(&column.name)))]
-            };
-            pieces
-                .into_iter()
-                .map(|piece| match piece {
-                    Piece::Text(text) => text,
-                    Piece::Source(_) => String::new(),
-                })
-                .collect()
+            let value = input(&column.name);
+            if direct || column.nullable {
+                return value;
+            }
+            format!("COALESCE({value}, {})", null_raise(statement, target, column))
         }
         CellValue::Forward(_, template) | CellValue::Added(template) => {
             let column = template.columns().next().unwrap_or_default().to_owned();

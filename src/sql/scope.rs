@@ -10,7 +10,7 @@ use std::{
 use sqlparser::{
     ast::{
         Expr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem,
-        SelectItemQualifiedWildcardKind, SetExpr, Spanned, Statement, TableAlias, TableFactor, Visit, Visitor,
+        SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor, Visit, Visitor,
     },
     tokenizer::Span,
 };
@@ -328,9 +328,4 @@ fn item_name(item: &SelectItem) -> Option<String> {
         SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
         _ => None,
     }
-}
-
-/// The first byte of an AST node.
-pub fn start_of(node: &impl Spanned) -> Option<usize> {
-    Some(range(node.span())?.start)
 }
