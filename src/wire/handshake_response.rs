@@ -25,15 +25,19 @@ impl<'a> HandshakeResponse<'a> {
 
     /// The capability flags alone: they decide whether the rest can be read.
     pub fn decode_capabilities(payload: &[u8]) -> Result<Capabilities, Malformed> {
-        Ok(Capabilities(Reader::new(payload, "handshake response").u32()?))
+        let mut reader = Reader::new(payload, "handshake response");
+        let both = reader.u32()?;
+        // The old protocol's response is shorter than the reserved bytes.
+        let extended = reader.take(EXTENDED.start - 4).and_then(|_| reader.u32()).unwrap_or_default();
+        Ok(Capabilities::from_halves(both, extended))
     }
 
     /// Reads a payload of the 4.1 protocol.
     pub fn decode(payload: &'a [u8]) -> Result<Self, Malformed> {
+        let capabilities = Self::decode_capabilities(payload)?;
         let mut reader = Reader::new(payload, "handshake response");
-        let capabilities = Capabilities(reader.u32()?);
-        // Largest packet, collation, 23 reserved bytes.
-        reader.take(4 + 1 + 23)?;
+        // Flags, largest packet, collation, 23 reserved bytes.
+        reader.take(4 + 4 + 1 + 23)?;
         reader.nul_bytes()?;
         if capabilities.has(Capabilities::PLUGIN_AUTH_LENENC) {
             reader.lenenc_bytes()?;
@@ -59,11 +63,11 @@ impl<'a> HandshakeResponse<'a> {
         Ok(Self { capabilities, database, attributes, end: reader.offset() })
     }
 
-    /// The payload with other capability flags and, if given, another database; MariaDB's extended
-    /// capabilities are cleared.
+    /// The payload with other capability flags and, if given, another database.
     pub fn encode(&self, payload: &[u8], capabilities: Capabilities, database: Option<&[u8]>) -> Vec<u8> {
         let mut encoded = Vec::with_capacity(payload.len());
-        encoded.extend_from_slice(&capabilities.0.to_le_bytes());
+        let (both, extended) = capabilities.halves();
+        encoded.extend_from_slice(&both);
         match (&self.database, database) {
             (Some((_, range)), Some(name)) => {
                 encoded.extend_from_slice(&payload[4..range.start]);
@@ -72,7 +76,7 @@ impl<'a> HandshakeResponse<'a> {
             }
             _ => encoded.extend_from_slice(&payload[4..self.end]),
         }
-        encoded[EXTENDED].fill(0);
+        encoded[EXTENDED].copy_from_slice(&extended);
         encoded
     }
 }
@@ -84,11 +88,12 @@ const EXTENDED: Range<usize> = 28..32;
 mod tests {
     use super::{Capabilities, HandshakeResponse};
 
-    /// CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH, CONNECT_ATTRS, PLUGIN_AUTH_LENENC, ZSTD.
-    const FLAGS: u32 = 1 << 3 | 1 << 9 | 1 << 15 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 26;
+    /// CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH, CONNECT_ATTRS, PLUGIN_AUTH_LENENC, ZSTD, some of
+    /// MariaDB's own.
+    const FLAGS: u64 = 1 << 3 | 1 << 9 | 1 << 15 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 26 | 0x1D << 32;
 
     fn payload() -> Vec<u8> {
-        let mut payload = FLAGS.to_le_bytes().to_vec();
+        let mut payload = FLAGS.to_le_bytes()[..4].to_vec();
         payload.extend_from_slice(b"\0\0\0\x01\x2d");
         payload.extend_from_slice(&[0; 19]);
         payload.extend_from_slice(b"\x1d\0\0\0root\0\x03abcshop__v1\0caching_sha2_password\0");

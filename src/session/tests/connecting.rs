@@ -11,7 +11,7 @@ fn number(received: &Received) -> Option<u16> {
 fn the_greeting_offers_only_what_bifocal_speaks() {
     let (received, end) = play(v1_session, &[Line::Backend(packet(0, GREETING))]);
     let greeting = crate::wire::Greeting::decode(&received.client[4..]).expect("a greeting");
-    assert_eq!(greeting.capabilities, Capabilities(u32::MAX).without(Capabilities::MASKED));
+    assert_eq!(greeting.capabilities, Capabilities(u32::MAX.into()).without(Capabilities::MASKED));
     assert_eq!((received.client.len(), end), (GREETING.len() + 4, None));
 }
 
