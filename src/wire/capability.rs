@@ -62,7 +62,6 @@ impl Capabilities {
             | Self::OPTIONAL_RESULTSET_METADATA.0
             | Self::ZSTD.0
             | Self::QUERY_ATTRIBUTES.0
-            | Self::MULTI_FACTOR_AUTHENTICATION.0
             | Self::PROGRESS_OBSOLETE.0
             | Self::EXTENDED.0,
     );
@@ -73,6 +72,12 @@ impl Capabilities {
     /// What a client may only use when the server offered it, and what leaves the layout of the handshake
     /// response alone when it is cleared there.
     pub const AS_OFFERED: Self = Self(Self::DEPRECATE_EOF.0 | Self::SESSION_TRACK.0);
+
+    /// These flags and those of `flags`.
+    #[must_use]
+    pub fn with(self, flags: Self) -> Self {
+        Self(self.0 | flags.0)
+    }
 
     /// The flags as a greeting or a handshake response has them: the 32 bits that both servers know, then MariaDB's.
     pub fn from_halves(low: u32, extended: u32) -> Self {
