@@ -28,7 +28,7 @@ mod tests;
 use std::sync::Arc;
 
 pub use crate::rewrite::ServerError;
-pub use legs::{Leg, Legs, Side, Tls};
+pub use legs::{Leg, Legs, OsUser, Protection, Side, Tls};
 pub use rsa::{BadKey, RsaKey, RsaSource};
 pub use version::{VersionName, is_known};
 

@@ -159,6 +159,7 @@ pub(super) fn change_user(
     let decision = version::decide(&settings.rules, wishes)?;
     let plugin = command.plugin.unwrap_or_default();
     settings.legs.allow(plugin).map_err(|why| clear_password(plugin, why))?;
+    settings.legs.know_os_user(command.user, command.collation, command.plugin)?;
     let silent_plugin = settings.legs.must_ask_again(plugin, command.auth).then_some(NO_PLUGIN);
     let encoded = command.encode(payload, decision.database.as_deref().map(str::as_bytes), silent_plugin);
     let authentication = Authentication::new(capabilities, decision, plugin);
