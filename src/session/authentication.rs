@@ -93,6 +93,11 @@ impl Authentication {
         self.client_seq.wrapping_add(1)
     }
 
+    /// Whether the client is to say something, which is bounded here.
+    pub fn awaits_client(&self) -> bool {
+        self.asked > 0
+    }
+
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         while self.asked > 0 {
             let Some(extent) = Extent::find(io.client.rest()) else { return self.bounded(io.client.rest().len()) };

@@ -219,4 +219,4 @@ fn no_backend_tls() -> ServerError {
 }
 
 /// Names, attributes and first answers of plugins are short; both servers take 64 KiB of attributes.
-const MAX_RESPONSE_LEN: usize = 1 << 20;
+pub(super) const MAX_RESPONSE_LEN: usize = 1 << 20;

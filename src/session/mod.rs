@@ -275,6 +275,8 @@ impl Session {
             State::Versioned(versioned) if versioned.takes_client_bytes() => true,
             State::Relay(_) => true,
             State::Ended(_) => false,
+            State::Authentication(state) if state.awaits_client() => true,
+            State::AwaitResponse(_) => true,
             _ => self.client.rest().len() < MAX_HELD_LEN,
         }
     }

@@ -4,9 +4,9 @@
 //! version; of the backend's, the first five bytes of an answer, to tell a file's contents from commands.
 
 use super::{
-    Io, Settings, Step,
+    End, Io, Settings, State, Step,
     authentication::Authentication,
-    connecting::clear_password,
+    connecting::{MAX_RESPONSE_LEN, clear_password},
     legs::NO_PLUGIN,
     version::{self, Wishes},
 };
@@ -125,7 +125,10 @@ impl Relay {
     }
 
     fn change_user(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
-        let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.client.rest()) else {
+            let is_too_long = io.client.rest().len() > MAX_RESPONSE_LEN;
+            return if is_too_long { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait };
+        };
         let mut joined = Vec::new();
         let payload = extent.payload(io.client.rest(), &mut joined);
         match change_user(payload, self.capabilities, settings) {

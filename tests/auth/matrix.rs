@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use super::{
     peer::{Account, Peer, number},
     stage::{LEGS, Leg, Method, Stage},
+    support::server::Family,
 };
 
 /// Whether the server has seen the password before.
@@ -206,6 +207,10 @@ impl Cell<'_> {
         let to_server = self.backend.unwrap_or(self.client);
         if self.is_refused() || (self.method.name == "parsec" && to_server == Leg::Tls) {
             // MariaDB 11.8 itself now and then takes the signature that fails for an error of its TLS, and hangs up.
+            return Ok(());
+        }
+        if stage.kind.family == Family::MySql {
+            ensure!(peer.one(sql).is_err(), "MySQL hangs up on who gives a wrong password");
             return Ok(());
         }
         ensure!(peer.one(sql)? == MAIL, "the connection does not go on");

@@ -46,6 +46,8 @@ pub struct Login {
     pub account: Account,
     /// The database.
     pub database: String,
+    /// The client is one of MariaDB's.
+    pub is_mariadb: bool,
 }
 
 /// An account.
@@ -91,6 +93,8 @@ pub struct Peer {
     seq: u8,
     safety: Safety,
     scramble: Vec<u8>,
+    /// The connection's id.
+    pub id: u32,
     /// What the server's OK said last.
     pub ok: Vec<u8>,
     /// The plugins that were asked for, in their order.
@@ -106,8 +110,14 @@ pub struct Greeted {
     stream: Socket,
     /// Its capability flags.
     pub capabilities: u32,
+    /// MariaDB's own.
+    pub extended: u32,
+    /// The server's version.
+    pub version: String,
+    /// The plugin that it would like.
+    pub plugin: String,
+    id: u32,
     scramble: Vec<u8>,
-    plugin: String,
 }
 
 /// A socket before any TLS.
@@ -140,17 +150,25 @@ impl Route {
         ensure!(seq == 0 && greeting.first() == Some(&10), "no greeting: {greeting:?}");
         let end = greeting.iter().position(|byte| *byte == 0).context("no end of the version")?;
         let rest = &greeting[end + 1..];
+        let word = |at: usize| u32::from_le_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
         let mut scramble = rest[4..12].to_vec();
         let low = u16::from_le_bytes([rest[13], rest[14]]);
         let high = u16::from_le_bytes([rest[18], rest[19]]);
         let mut tail = rest[31..].split(|byte| *byte == 0);
         scramble.extend_from_slice(tail.next().unwrap_or_default());
         let plugin = String::from_utf8_lossy(tail.next().unwrap_or_default()).into_owned();
-        Ok(Greeted { stream, capabilities: u32::from(low) | u32::from(high) << 16, scramble, plugin })
+        let version = String::from_utf8_lossy(&greeting[1..end]).into_owned();
+        let capabilities = u32::from(low) | u32::from(high) << 16;
+        Ok(Greeted { stream, capabilities, extended: word(27), version, plugin, id: word(0), scramble })
     }
 }
 
 impl Greeted {
+    /// The flags of a plain client, and these.
+    pub fn flags(&self, more: u32) -> u32 {
+        CAPABILITIES | more
+    }
+
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
         Ok(self.stream.write_all(bytes)?)
@@ -159,7 +177,7 @@ impl Greeted {
     /// Asks for TLS and puts it on.
     pub fn secured(mut self, login: &Login, tls: &Arc<ClientConfig>) -> Result<Peer> {
         let flags = login.flags() | SSL;
-        write_packet(&mut self.stream, 1, &head(flags))?;
+        write_packet(&mut self.stream, 1, &head(flags, login.extended()))?;
         self.upgraded(tls)
     }
 
@@ -171,13 +189,13 @@ impl Greeted {
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).context("TLS")?;
         }
-        Ok(Peer::over(Box::new(stream), 2, Safety::Tls, self.scramble))
+        Ok(Peer::over(Box::new(stream), 2, Safety::Tls, self.scramble, self.id))
     }
 
     /// Goes on without TLS.
     pub fn plain(self) -> Peer {
         let safety = if matches!(self.stream, Socket::Unix(_)) { Safety::Local } else { Safety::None };
-        Peer::over(Box::new(self.stream), 1, safety, self.scramble)
+        Peer::over(Box::new(self.stream), 1, safety, self.scramble, self.id)
     }
 }
 
@@ -197,16 +215,21 @@ impl Login {
         Ok(peer)
     }
 
+    fn extended(&self) -> u32 {
+        // All that there is.
+        if self.is_mariadb { 0x1f } else { 0 }
+    }
+
     fn flags(&self) -> u32 {
-        CAPABILITIES
+        (CAPABILITIES & !u32::from(self.is_mariadb))
             | if self.tls.is_some() { SSL } else { 0 }
             | if self.account.passwords.len() > 1 { FACTORS } else { 0 }
     }
 }
 
 impl Peer {
-    fn over(stream: Box<dyn Stream>, seq: u8, safety: Safety, scramble: Vec<u8>) -> Self {
-        Self { stream, seq, safety, scramble, ok: Vec::new(), plugins: Vec::new() }
+    fn over(stream: Box<dyn Stream>, seq: u8, safety: Safety, scramble: Vec<u8>, id: u32) -> Self {
+        Self { stream, seq, safety, scramble, id, ok: Vec::new(), plugins: Vec::new() }
     }
 
     /// Sends the handshake response and goes through the dialog.
@@ -214,13 +237,34 @@ impl Peer {
         let account = &login.account;
         let plugin = Plugin::new(account.plugin.as_bytes(), &self.scramble);
         let first = plugin.first(&account.passwords[0], self.safety)?;
-        let mut response = head(login.flags());
-        response.extend([account.user.as_bytes(), b"\0"].concat());
+        self.respond(login, account.plugin, &first)?;
+        self.dialog(account, plugin)
+    }
+
+    /// Sends the handshake response alone.
+    pub fn respond(&mut self, login: &Login, plugin: &str, first: &[u8]) -> Result<()> {
+        let mut response = head(login.flags(), login.extended());
+        response.extend([login.account.user.as_bytes(), b"\0"].concat());
         put_len(&mut response, first.len());
         response.extend(first);
-        response.extend([login.database.as_bytes(), b"\0", account.plugin.as_bytes(), b"\0"].concat());
-        self.write(&response)?;
-        self.dialog(account, plugin)
+        response.extend([login.database.as_bytes(), b"\0", plugin.as_bytes(), b"\0"].concat());
+        self.write(&response)
+    }
+
+    /// Sends a `COM_CHANGE_USER` alone.
+    pub fn begin_change(&mut self, account: &Account, plugin: &str, database: &[u8]) -> Result<()> {
+        self.seq = 0;
+        self.write(
+            &[b"\x11", account.user.as_bytes(), b"\0\0", database, b"\0\x2d\0", plugin.as_bytes(), b"\0"].concat(),
+        )
+    }
+
+    /// Begins the session anew.
+    pub fn reset(&mut self) -> Result<()> {
+        self.seq = 0;
+        self.write(b"\x1f")?;
+        ensure!(self.read()?.first() == Some(&0), "no OK");
+        Ok(())
     }
 
     /// Becomes another user.
@@ -251,6 +295,21 @@ impl Peer {
         let value = String::from_utf8_lossy(row.get(1..).unwrap_or_default()).into_owned();
         ensure!(self.read()?.first() == Some(&0xfe), "no end of the rows");
         Ok(value)
+    }
+
+    /// The two values of the one row that a statement gives.
+    pub fn pair(&mut self, sql: &str) -> Result<(String, String)> {
+        self.seq = 0;
+        self.write(&[b"\x03", sql.as_bytes()].concat())?;
+        ensure!(self.read()? == [2], "{sql}: not two columns");
+        for _ in 0..3 {
+            self.read()?;
+        }
+        let row = self.read()?;
+        let len = usize::from(*row.first().context("an empty row")?);
+        let (name, value) = (&row[1..=len], &row[len + 2..]);
+        ensure!(self.read()?.first() == Some(&0xfe), "no end of the rows");
+        Ok((String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned()))
     }
 
     /// Runs a statement that gives no rows.
@@ -373,11 +432,12 @@ pub fn number(error: &anyhow::Error) -> u16 {
 }
 
 /// What a handshake response and an `SSLRequest` begin with.
-pub fn head(flags: u32) -> Vec<u8> {
+pub fn head(flags: u32, extended: u32) -> Vec<u8> {
     let mut head = flags.to_le_bytes().to_vec();
     head.extend((1_u32 << 24).to_le_bytes());
     head.push(45);
-    head.extend([0; 23]);
+    head.extend([0; 19]);
+    head.extend(extended.to_le_bytes());
     head
 }
 

@@ -134,24 +134,40 @@ impl Stage {
 
     /// A Bifocal whose backend is reached over `leg`; later options win.
     pub fn front(&self, name: &str, leg: Leg, options: &[&str]) -> Result<Front> {
-        let ca = self.certificates.certificate("ca");
-        let to_backend = match leg {
-            Leg::Plain => vec!["--backend-tls", "off"],
-            Leg::Tls => vec!["--backend-tls", "verify", "--backend-ca", &ca],
-            Leg::Unix => vec![],
-        };
+        let own = self.front_options(leg);
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        self.front_with(name, &self.backend(leg), &[own.as_slice(), options].concat())
+    }
+
+    /// TLS for clients, and the leg to the backend.
+    pub fn front_options(&self, leg: Leg) -> Vec<String> {
         let (certificate, key) = (self.certificates.certificate("server"), self.certificates.key("server"));
-        let shown = ["--tls-certificate", &certificate, "--tls-key", &key];
-        self.front_with(name, &self.backend(leg), &[&shown, to_backend.as_slice(), options].concat())
+        let mut options = vec!["--tls-certificate".to_owned(), certificate, "--tls-key".to_owned(), key];
+        match leg {
+            Leg::Plain => options.extend(["--backend-tls", "off"].map(str::to_owned)),
+            Leg::Tls => options.extend(["--backend-ca".to_owned(), self.certificates.certificate("ca")]),
+            Leg::Unix => {}
+        }
+        options
     }
 
     /// A Bifocal with options of its own.
     pub fn front_with(&self, name: &str, backend: &str, options: &[&str]) -> Result<Front> {
+        self.front_at(name, backend, options, "info")
+    }
+
+    /// The same that logs all it can.
+    pub fn front_logging(&self, name: &str, backend: &str, options: &[&str]) -> Result<Front> {
+        self.front_at(name, backend, options, "trace")
+    }
+
+    fn front_at(&self, name: &str, backend: &str, options: &[&str], level: &str) -> Result<Front> {
         let socket = self.folder.path().join(format!("{name}.sock"));
         let listen = format!("unix:{}", socket.display());
         let listening = ["--listen", "127.0.0.1:0", "--listen", &listen];
         let log = self.folder.path().join(format!("{name}.log"));
-        let proxy = Proxy::before(backend, &self.migrated.rules, &[&listening, options].concat(), &log)?;
+        let options = [&listening, options].concat();
+        let proxy = Proxy::logging(level, backend, &self.migrated.rules, &options, &log)?;
         Ok(Front { proxy, socket })
     }
 
@@ -171,7 +187,7 @@ impl Stage {
             (Some(leg), _) => self.to(leg)?.route(client),
         };
         let tls = if client == Leg::Tls { Some(self.certificates.trusting("ca", None)?) } else { None };
-        Ok(Login { route, tls, account: account.clone(), database: database.to_owned() })
+        Ok(Login { route, tls, account: account.clone(), database: database.to_owned(), is_mariadb: false })
     }
 
     /// The Bifocal that reaches the server over `leg`.

@@ -42,10 +42,28 @@ impl Proxy {
 
     /// The same before the server at a URL.
     pub fn before(backend: &str, rules: &Path, options: &[&str], log: &Path) -> Result<Self> {
+        Self::launch(Path::new(BIFOCAL), &[], backend, rules, options, log)
+    }
+
+    /// The same with a level of logging.
+    pub fn logging(level: &str, backend: &str, rules: &Path, options: &[&str], log: &Path) -> Result<Self> {
+        let before = [format!("BIFOCAL_LOG={level}"), BIFOCAL.to_owned()];
+        Self::launch(Path::new("env"), &before, backend, rules, options, log)
+    }
+
+    fn launch(
+        program: &Path,
+        before: &[String],
+        backend: &str,
+        rules: &Path,
+        options: &[&str],
+        log: &Path,
+    ) -> Result<Self> {
         let rules = rules.display().to_string();
-        let mut args: Vec<_> = ["serve", "--backend", backend, "--rules", &rules].map(str::to_owned).into();
+        let mut args = before.to_vec();
+        args.extend(["serve", "--backend", backend, "--rules", &rules].map(str::to_owned));
         args.extend(options.iter().map(|option| (*option).to_owned()));
-        let mut process = Watched::start(Path::new(BIFOCAL), &args, None, Stdio::piped(), log)?;
+        let mut process = Watched::start(program, &args, None, Stdio::piped(), log)?;
         let stdout = process.stdout().context("bifocal serve has no stdout")?;
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
