@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::{IpAddr, UdpSocket},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -40,7 +41,9 @@ impl Certificates {
         params.not_after = date_time_ymd(2021, 1, 1);
         made.sign("expired", &params, &authority)?;
         let key = KeyPair::generate()?;
-        made.write("self-signed", &named("self-signed", &local)?.self_signed(&key)?.pem(), &key)?;
+        let own = own_address().map(|address| address.to_string());
+        let names: Vec<&str> = local.into_iter().chain(own.as_deref()).collect();
+        made.write("self-signed", &named("self-signed", &names)?.self_signed(&key)?.pem(), &key)?;
         Ok(made)
     }
 
@@ -102,6 +105,14 @@ impl Certificates {
         fs::write(self.key(name), key.serialize_pem())?;
         Ok(())
     }
+}
+
+/// An address of this machine's that is not loopback, if it has one. Nothing is sent to find it.
+pub fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
 }
 
 fn named(name: &str, alternative: &[&str]) -> Result<CertificateParams> {

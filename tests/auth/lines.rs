@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
-    peer::{Account, Login, Peer, Refused, Route, SSL, head, number},
+    peer::{Account, Login, Peer, Route, SSL, head, number},
     stage::{LEGS, Leg, PASSWORD, Stage},
     support::server::Family,
     tap::Tap,
@@ -32,12 +32,13 @@ pub fn l01_the_server_speaks_first(stage: &Stage) -> Result<()> {
         }
         ensure!(held.len() < 50, "the server lets everybody in");
     };
-    let refused: Refused = refused.downcast()?;
-    ensure!(refused.number == 1040, "{refused}");
+    // MariaDB says it with or without its SQLSTATE.
+    let words = |error: &anyhow::Error| error.to_string().replace("#08004", "");
+    ensure!(words(&refused) == "ERROR 1040: Too many connections", "{refused}");
     for leg in LEGS {
         for client in LEGS {
             let Err(error) = stage.login(client, Some(leg), account, "shop")?.connect() else { bail!("let in") };
-            ensure!(error.downcast_ref() == Some(&refused), "{client} {leg}: {error:#}");
+            ensure!(words(&error) == words(&refused), "{client} {leg}: {error:#}");
         }
     }
     root.run("SET GLOBAL max_connections = 500")
@@ -163,6 +164,10 @@ pub fn l05_passwords_suit_each_leg(stage: &Stage) -> Result<()> {
             continue;
         }
         for (index, password) in passwords.into_iter().enumerate() {
+            if password.is_empty() && method.name == "ed25519" {
+                // MariaDB itself lets nobody in by that.
+                continue;
+            }
             let user = format!("{}_{index}", method.name);
             stage.create(&mut root, &user, &method.identified.replace("{password}", password))?;
             let account = Account { user, ..method.account.with_password(password) };

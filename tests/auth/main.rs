@@ -8,6 +8,7 @@ mod lines;
 mod matrix;
 mod peer;
 mod plugins;
+mod programs;
 mod stage;
 mod strangers;
 #[expect(dead_code, reason = "each test uses a part of it")]
@@ -28,6 +29,8 @@ async fn lines(name: &str) -> Result<()> {
     lines::l04_dialogs_end(&stage).context("l04")?;
     lines::l05_passwords_suit_each_leg(&stage).context("l05")?;
     lines::l06_clear_passwords_stay_where_it_is_safe(&stage).context("l06")?;
+    programs::l07_a_certificate_nobody_trusts_is_refused(&stage).context("l07")?;
+    programs::come_in_as_they_are(&stage).context("come_in_as_they_are")?;
     lines::l08_a_change_of_user_begins_anew(&stage).context("l08")?;
     strangers::bifocals_os_user_is_nobodys(&stage).context("bifocals_os_user_is_nobodys")?;
     strangers::other_os_users_are_strangers(&stage).context("other_os_users_are_strangers")?;

@@ -24,7 +24,7 @@ const CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x8_0000 | 0x20_
 /// `SSL`.
 pub const SSL: u32 = 0x800;
 /// `MULTI_FACTOR_AUTHENTICATION`.
-pub const FACTORS: u32 = 0x1000_0000;
+const FACTORS: u32 = 0x1000_0000;
 
 /// Where to connect.
 #[derive(Debug, Clone)]

@@ -164,7 +164,7 @@ impl Stage {
     fn front_at(&self, name: &str, backend: &str, options: &[&str], level: &str) -> Result<Front> {
         let socket = self.folder.path().join(format!("{name}.sock"));
         let listen = format!("unix:{}", socket.display());
-        let listening = ["--listen", "127.0.0.1:0", "--listen", &listen];
+        let listening = ["--listen", "0.0.0.0:0", "--listen", &listen];
         let log = self.folder.path().join(format!("{name}.log"));
         let options = [&listening, options].concat();
         let proxy = Proxy::logging(level, backend, &self.migrated.rules, &options, &log)?;
