@@ -192,10 +192,10 @@ fn prepare(text: &str) -> Line {
 /// The backend's answer to the session's own question.
 fn facts_answer(flags: u32) -> Line {
     let mut row = Vec::new();
-    for value in ["STRICT_TRANS_TABLES", "utf8mb4", "shop", "8.4.0"] {
+    for value in ["STRICT_TRANS_TABLES", "utf8mb4", "utf8mb4", "73686F70", "8.4.0"] {
         put_lenenc_bytes(&mut row, value.as_bytes());
     }
-    Line::Backend(packets(1, result_set(flags, 4, &[&row], 2)))
+    Line::Backend(packets(1, result_set(flags, 5, &[&row], 2)))
 }
 
 /// The payloads of a result set.
