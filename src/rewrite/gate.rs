@@ -87,8 +87,9 @@ fn is_dynamic(text: &Text<'_>, index: usize) -> bool {
 /// What a text is that cannot even be lexed: the server will refuse it too, unless the character set is one that is
 /// not known here. So it goes on, where nothing in it can concern a changed table.
 pub fn unlexable(text: &[u8], mapping: &Mapping, charset: Charset, reason: &str) -> Plan {
-    // Past ASCII, a name may be spelled by any bytes.
-    let is_plain = text.is_ascii() && charset != Charset::Unknown;
+    // Past ASCII, a name may be spelled by any bytes; swe7 has letters in the place of ten ASCII signs.
+    let may_be_letter = |byte: &u8| *byte >= 0x80 || (charset == Charset::Unknown && b"@[\\]^`{|}~".contains(byte));
+    let is_plain = !text.iter().any(may_be_letter);
     let named =
         spelling::tables(mapping).any(|name| contains(text, name.as_bytes()) || (!name.is_ascii() && !is_plain));
     let is_blind =

@@ -166,7 +166,7 @@ impl Charset {
         Some(Cow::Owned(bytes))
     }
 
-    /// One character past ASCII. Letters and digits alone: the servers read other signs in ways of their own.
+    /// One character past ASCII.
     fn decode_one(self, encoding: &'static Encoding, bytes: &[u8]) -> Option<char> {
         let is_known = match self {
             Self::MultiByte(charset) => self.char_len(bytes) == bytes.len() && charset.knows(bytes),
@@ -181,7 +181,8 @@ impl Charset {
         let only = characters.next().filter(|_| characters.next().is_none())?;
         // Several spellings of one character would not survive the way back; the servers' names end at U+FFFF.
         let survives = encoding.encode(&text).0.as_ref() == bytes;
-        (only.is_alphanumeric() && !only.is_ascii() && u32::from(only) <= 0xFFFF && survives).then_some(only)
+        let is_own = only.is_control() || matches!(only, '\u{E000}'..='\u{F8FF}' | '\u{FFFD}');
+        (!only.is_ascii() && !is_own && u32::from(only) <= 0xFFFF && survives).then_some(only)
     }
 
     fn encoding(self) -> Option<&'static Encoding> {
@@ -235,14 +236,31 @@ impl MultiByte {
 
     /// Whether the servers and `encoding_rs` give the character the same meaning.
     fn knows(self, bytes: &[u8]) -> bool {
-        let first = bytes[0];
+        let pair = match bytes {
+            [first, second] => u16::from_be_bytes([*first, *second]),
+            // A single byte is a half-width katakana.
+            [_] => return matches!(self, Self::Cp932 | Self::Sjis),
+            _ => return self == Self::Gb18030,
+        };
         match self {
             Self::Cp932 | Self::EucKr => true,
-            Self::Big5 => matches!(first, 0xA4..=0xC5 | 0xC9..=0xF8),
-            Self::Sjis => matches!(first, 0x81..=0x84 | 0x88..=0x9F | 0xE0..=0xEA),
-            Self::Ujis | Self::EucJpMs => matches!(first, 0x8E | 0xA1..=0xAC | 0xB0..=0xF4),
-            Self::Gb2312 | Self::Gbk => !matches!(first, 0xA8 | 0xFE),
-            Self::Gb18030 => bytes.len() == 4 || first != 0xFE,
+            Self::Big5 => matches!(pair, 0xA440..=0xC5FE | 0xC940..=0xF8FE),
+            Self::Sjis => {
+                matches!(pair, 0x8140..=0x84FE | 0x8840..=0x9FFE | 0xE040..=0xEAFE)
+                    && !matches!(pair, 0x815F..=0x8161 | 0x817C | 0x8191 | 0x8192 | 0x81CA)
+            }
+            Self::Ujis | Self::EucJpMs => {
+                matches!(pair, 0x8EA1..=0x8EFE | 0xA1A1..=0xACFE | 0xB0A1..=0xF4FE)
+                    && !matches!(pair, 0xA1C0..=0xA1C2 | 0xA1DD | 0xA1F1 | 0xA1F2 | 0xA2CC)
+            }
+            Self::Gb2312 => {
+                matches!(pair, 0xA1A1..=0xA1FE | 0xA2B1..=0xA2FC | 0xA3A1..=0xA5FE | 0xA7A1..=0xA7F1 | 0xB0A1..=0xF7FE)
+                    && !matches!(pair, 0xA1A4 | 0xA1AA)
+            }
+            Self::Gbk => {
+                !matches!(pair, 0xA2A1..=0xA2AA | 0xA6E0..=0xA6F5 | 0xA840..=0xA8FE | 0xA989..=0xA995 | 0xFE40..=0xFEFE)
+            }
+            Self::Gb18030 => !matches!(pair, 0xA3A0 | 0xA6D9..=0xA6F3 | 0xFE40..=0xFEFE),
         }
     }
 }
@@ -269,8 +287,10 @@ impl SingleByte {
     fn knows(self, byte: u8) -> bool {
         match self {
             Self::Cp1256 => !matches!(byte, 0x8A | 0x8F | 0x98 | 0x9A | 0x9F | 0xAA | 0xC0 | 0xFF),
-            Self::Greek => byte != 0xAA,
-            Self::Koi8u => !matches!(byte, 0xAE | 0xBE),
+            Self::Cp866 => !matches!(byte, 0xFC | 0xFD),
+            Self::Greek => !matches!(byte, 0xA1 | 0xA2 | 0xA4 | 0xA5 | 0xAA),
+            Self::Hebrew => byte != 0xAF,
+            Self::Koi8u => !matches!(byte, 0x95 | 0xAE | 0xBE),
             Self::Latin5 => byte >= 0xA0,
             _ => true,
         }
