@@ -298,10 +298,13 @@ impl SingleByte {
 
     /// Whether a letter may stand in an unquoted word.
     fn is_word_char(self, letter: char) -> bool {
-        letter.is_alphabetic()
-            && !matches!(letter, 'ª' | 'º' | 'µ' | 'ˆ' | 'ˇ' | 'ͺ' | 'ⁿ')
-            && !(self == Self::Latin2 && matches!(letter, 'Đ' | 'ß'))
-            && !(self == Self::Latin7 && matches!(letter, 'Ø' | 'ø'))
+        let is_sign = match letter {
+            'ª' | 'º' | 'µ' | 'ˆ' | 'ˇ' | 'ͺ' | 'ⁿ' => true,
+            'Đ' | 'ß' => self == Self::Latin2,
+            'Ø' | 'ø' => self == Self::Latin7,
+            _ => false,
+        };
+        letter.is_alphabetic() && !is_sign
     }
 }
 
