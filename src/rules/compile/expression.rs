@@ -340,6 +340,7 @@ fn cut(findings: &mut Findings<'_>, place: Place, text: &str, tokens: &[Token], 
             continue;
         }
         match token.kind {
+            TokenKind::White if calls(tokens, index, text) => {}
             TokenKind::White => literal.push(' '),
             TokenKind::String => {
                 let value = unquoted(piece);
@@ -363,6 +364,13 @@ fn cut(findings: &mut Findings<'_>, place: Place, text: &str, tokens: &[Token], 
         parts.push(TemplatePart::Text(literal));
     }
     Some(Template { parts })
+}
+
+/// Whether the white space at `index` parts a function from its parenthesis, where only IGNORE_SPACE allows any.
+fn calls(tokens: &[Token], index: usize, text: &str) -> bool {
+    let piece = |index: usize| tokens.get(index).map_or("", |token| &text[token.span.clone()]);
+    let is_name = index > 0 && tokens[index - 1].kind == TokenKind::Word;
+    is_name && piece(index + 1) == "(" && ends_operand(&tokens[index - 1], text)
 }
 
 fn is_introducer(word: &str) -> bool {
@@ -449,6 +457,8 @@ mod tests {
             ("a IN (1, 2)", "[a] IN (1, 2)"),
             ("a BETWEEN 1 AND 2", "[a] BETWEEN 1 AND 2"),
             ("NOT a", "NOT [a]"),
+            ("SUBSTRING (a, 1)", "SUBSTRING([a], 1)"),
+            ("a IN (1) AND (b)", "[a] IN (1) AND ([b])"),
             ("a & 1 | b ^ 2", "[a] & 1 | [b] ^ 2"),
             ("a << 1", "[a] << 1"),
             ("JSON_UNQUOTE(JSON_EXTRACT(a, '$.b'))", "JSON_UNQUOTE(JSON_EXTRACT([a], '$.b'))"),
