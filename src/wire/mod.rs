@@ -1,6 +1,8 @@
 //! The MySQL protocol: packets, commands and answers, one file per message. It knows nothing of statements,
 //! rules or sockets.
 
+mod auth_more_data;
+mod auth_switch;
 mod capability;
 mod change_user;
 mod column_definition;
@@ -20,6 +22,11 @@ mod packet_walk;
 mod prepare_ok;
 mod status;
 
+pub use auth_more_data::{
+    AUTH_MORE_DATA, FAST_AUTHENTICATION_SUCCESS, PERFORM_FULL_AUTHENTICATION, REQUEST_PUBLIC_KEY,
+    REQUEST_PUBLIC_KEY_SHA256,
+};
+pub use auth_switch::AuthSwitch;
 pub use capability::Capabilities;
 pub use change_user::ChangeUser;
 pub use column_definition::ColumnDefinition;
@@ -31,7 +38,7 @@ pub use eof::EofPacket;
 pub use err::ErrPacket;
 pub use execute::{Execute, ParamType, ParamValue};
 pub use greeting::Greeting;
-pub use handshake_response::HandshakeResponse;
+pub use handshake_response::{Changed, HandshakeResponse};
 pub use lenenc::{Malformed, Reader, put_lenenc, put_lenenc_bytes};
 pub use ok::OkPacket;
 pub use packet::{Extent, HEADER_LEN, Header, MAX_PACKET_LEN, MAX_PAYLOAD_LEN, packet_count, put_header, put_payload};

@@ -2,9 +2,9 @@
 
 use super::*;
 
-const FLAGS: [u32; 2] = [CLIENT_FLAGS, CLIENT_FLAGS | Capabilities::DEPRECATE_EOF.0];
+const FLAGS: [u64; 2] = [CLIENT_FLAGS, CLIENT_FLAGS | Capabilities::DEPRECATE_EOF.0];
 
-fn definitions(flags: u32, names: &[&str]) -> Vec<Vec<u8>> {
+fn definitions(flags: u64, names: &[&str]) -> Vec<Vec<u8>> {
     let mut payloads: Vec<Vec<u8>> = names.iter().map(|name| definition("", name)).collect();
     if !names.is_empty() && flags & Capabilities::DEPRECATE_EOF.0 == 0 {
         payloads.push(eof(2));
@@ -13,13 +13,13 @@ fn definitions(flags: u32, names: &[&str]) -> Vec<Vec<u8>> {
 }
 
 /// The answer to a prepare, of statement 7.
-fn prepared(flags: u32, params: &[&str], columns: &[&str]) -> Vec<u8> {
+fn prepared(flags: u64, params: &[&str], columns: &[&str]) -> Vec<u8> {
     let count = |names: &[&str]| u8::try_from(names.len()).expect("few");
     let head = vec![0, 7, 0, 0, 0, count(columns), 0, count(params), 0, 0, 0, 0];
     packets(1, [vec![head], definitions(flags, params), definitions(flags, columns)].concat())
 }
 
-fn v1(flags: u32, prepare_text: &str, rest: &[Line]) -> Received {
+fn v1(flags: u64, prepare_text: &str, rest: &[Line]) -> Received {
     let first = [prepare(prepare_text), facts_answer(flags)];
     let (received, end) = after_connecting(flags, "shop__v1", &[&first, rest].concat());
     assert_eq!(end, None);
