@@ -3,25 +3,27 @@
 use crate::{
     rewrite::Facts,
     sql::{Charset, LexMode, ServerKind},
-    wire::{Malformed, Reader},
+    wire::{MAX_PAYLOAD_LEN, Malformed, Reader},
 };
 
 /// Asks for everything at once. It has no table, so it neither opens a transaction nor uses up a
 /// `SET TRANSACTION`; but it clears the warnings, `ROW_COUNT()` and `FOUND_ROWS()`.
-pub(super) const QUESTION: &[u8] = b"SELECT @@sql_mode, @@character_set_client, DATABASE(), VERSION()";
+pub(super) const QUESTION: &[u8] =
+    b"SELECT @@sql_mode, @@character_set_client, DATABASE(), VERSION(), @@max_allowed_packet";
 
 /// MariaDB's modes under which the rewriter's expressions mean something else: in the first, assignments do not run
 /// left to right; in the second, `''` is NULL. ORACLE, which is listed expanded, has the first.
 const ODD_MODES: [&str; 2] = ["SIMULTANEOUS_ASSIGNMENT", "EMPTY_STRING_IS_NULL"];
 
-/// Reads the row that answers [`QUESTION`].
-pub(super) fn from_row(payload: &[u8]) -> Result<Facts, Malformed> {
+/// Reads the row that answers [`QUESTION`]: the facts, and the length from which on the server takes no payload.
+pub(super) fn from_row(payload: &[u8]) -> Result<(Facts, usize), Malformed> {
     let mut reader = Reader::new(payload, "answer about the session");
     let mut text = || -> Result<Option<String>, Malformed> { Ok(reader.text_value()?.map(plain)) };
     let sql_mode = text()?.unwrap_or_default();
     let charset = text()?.unwrap_or_default();
     let database = text()?;
     let version = text()?.unwrap_or_default();
+    let payload_limit = text()?.and_then(|text| text.parse().ok()).unwrap_or(MAX_PAYLOAD_LEN);
     let has = |mode: &str| sql_mode.split(',').any(|one| one == mode);
     let server = if version.contains("MariaDB") { ServerKind::MariaDb } else { ServerKind::MySql };
     let lex = LexMode {
@@ -34,7 +36,7 @@ pub(super) fn from_row(payload: &[u8]) -> Result<Facts, Malformed> {
     };
     let strict = has("STRICT_TRANS_TABLES") || has("STRICT_ALL_TABLES");
     let odd_mode = ODD_MODES.into_iter().find(|mode| has(mode));
-    Ok(Facts { database, lex, strict, odd_mode })
+    Ok((Facts { database, lex, strict, odd_mode }, payload_limit.min(MAX_PAYLOAD_LEN)))
 }
 
 /// Whether a text does nothing but read what [`QUESTION`] would clear, so that it must not be asked just before. Such a
@@ -90,7 +92,7 @@ mod tests {
         wire::put_lenenc_bytes,
     };
 
-    fn row(values: [Option<&[u8]>; 4]) -> Vec<u8> {
+    fn row(values: [Option<&[u8]>; 5]) -> Vec<u8> {
         let mut payload = Vec::new();
         for value in values {
             match value {
@@ -104,8 +106,9 @@ mod tests {
     #[test]
     fn reads_the_modes_and_the_server() {
         let mode = b"REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,STRICT_TRANS_TABLES";
-        let payload = row([Some(mode), Some(b"gbk"), Some(b"shop"), Some(b"10.11.11-MariaDB-log")]);
-        let facts = from_row(&payload).expect("facts");
+        let payload = row([Some(mode), Some(b"gbk"), Some(b"shop"), Some(b"10.11.11-MariaDB-log"), Some(b"1048576")]);
+        let (facts, payload_limit) = from_row(&payload).expect("facts");
+        assert_eq!(payload_limit, 1_048_576);
         assert!(facts.strict && facts.lex.ansi_quotes && facts.lex.pipes_as_concat);
         assert!(!facts.lex.no_backslash_escapes);
         assert_eq!((facts.lex.server, facts.lex.server_version), (ServerKind::MariaDb, 101_111));
@@ -115,8 +118,9 @@ mod tests {
     #[test]
     fn an_answer_in_utf16_is_read_too() {
         let wide = |text: &str| text.bytes().flat_map(|byte| [0, byte]).collect::<Vec<u8>>();
-        let payload = row([Some(b""), Some(&wide("latin1")), None, Some(&wide("9.7.0"))]);
-        let facts = from_row(&payload).expect("facts");
+        let payload = row([Some(b""), Some(&wide("latin1")), None, Some(&wide("9.7.0")), Some(&wide("67108864"))]);
+        let (facts, payload_limit) = from_row(&payload).expect("facts");
+        assert_eq!(payload_limit, 64 << 20);
         assert_eq!((facts.lex.server, facts.lex.server_version), (ServerKind::MySql, 90_700));
         assert_eq!((facts.lex.charset, facts.database, facts.strict), (Charset::SingleByte, None, false));
     }
