@@ -305,7 +305,10 @@ pub fn refuse_number(statement: &Statement<'_>, column: &Column, value: &std::op
     refuse_mixed(statement, column, value)?;
     let is_number = value.len() == 1 && statement.text.kind(value.start) == Some(TokenKind::Number);
     let raw = statement.text.raw(value.start);
-    let is_double = is_number && raw[0].is_ascii_digit() && raw.contains(&b'e') && !raw.starts_with(b"0x");
+    let is_double = is_number
+        && raw[0].is_ascii_digit()
+        && raw.iter().any(|byte| matches!(byte, b'e' | b'E'))
+        && !raw.starts_with(b"0x");
     if is_double && family(column) == Family::Integer {
         return Err(refusal::COMPUTED_TARGET.because(format!("a DOUBLE for the integer {}", column.name)));
     }

@@ -32,7 +32,7 @@ pub fn look(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, S
     if starts.len() > 1 && sets > 0 && sets < starts.len() {
         return Err(refusal::MULTI.because("a SET or USE before other statements may change how they are read"));
     }
-    if let Some(reason) = introspects(text) {
+    if let Some(reason) = introspects(text, mapping, facts) {
         return Err(refusal::INTROSPECTION.because(reason));
     }
     let drops_database = text.is_any_word(0, &["DROP", "ALTER"])
@@ -115,17 +115,36 @@ fn prepare(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, St
     }
     let raw = text.raw(source);
     let inner = &raw[1..raw.len() - 1];
-    let clear = !inner.contains(&b'\\') && !inner.windows(2).any(|pair| pair == b"''" || pair == b"\"\"");
-    let tokens = Text::new(inner, facts.lex);
-    let names_table = tokens.as_ref().map_or(true, |inner| names_table(inner, mapping) || introspects(inner).is_some());
-    if names_table || !clear {
+    let concerns = |inner: &Text<'_>| names_table(inner, mapping) || introspects(inner, mapping, facts).is_some();
+    let prepared = unescaped(inner, raw[0], facts.lex.no_backslash_escapes);
+    let tokens = prepared.as_deref().map(|inner| Text::new(inner, facts.lex));
+    if !matches!(&tokens, Some(Ok(inner)) if !concerns(inner)) {
         return Err(refusal::PREPARE_TEXT.because("use the protocol's prepared statements for a changed table"));
     }
     Ok(Gate::Pass)
 }
 
+/// What stands in a literal between quotes; none where escapes and bytes past ASCII meet, which each charset reads in
+/// its own way.
+fn unescaped(inner: &[u8], quote: u8, no_backslash_escapes: bool) -> Option<Vec<u8>> {
+    let is_escape = |byte: u8| byte == quote || byte == b'\\' && !no_backslash_escapes;
+    if !inner.iter().copied().any(is_escape) {
+        return Some(inner.to_vec());
+    }
+    let mut plain = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter().copied().filter(u8::is_ascii);
+    while let Some(byte) = bytes.next() {
+        let escaped = if is_escape(byte) { bytes.next()? } else { byte };
+        plain.push(match escaped {
+            b'n' | b't' | b'r' | b'0' | b'b' | b'Z' if byte == b'\\' && is_escape(byte) => b' ',
+            _ => escaped,
+        });
+    }
+    inner.is_ascii().then_some(plain)
+}
+
 /// Whether a statement asks for the schema in a way that would show the newer one.
-fn introspects(text: &Text<'_>) -> Option<&'static str> {
+fn introspects(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Option<&'static str> {
     if (0..text.len()).any(|index| text.name(index).is_some_and(|name| name.eq_ignore_ascii_case("information_schema")))
     {
         return Some("information_schema would show the newer schema");
@@ -137,8 +156,15 @@ fn introspects(text: &Text<'_>) -> Option<&'static str> {
     while text.is_any_word(next, &["FULL", "EXTENDED", "OPEN"]) {
         next += 1;
     }
-    (text.is_any_word(next, &["TABLES", "TRIGGERS"]) || text.are_words(next, &["TABLE", "STATUS"]))
-        .then_some("this SHOW would list the newer schema's tables")
+    let words = match () {
+        () if text.is_any_word(next, &["TABLES", "TRIGGERS"]) => 1,
+        () if text.are_words(next, &["TABLE", "STATUS"]) => 2,
+        () => return None,
+    };
+    let named = text.is_any_word(next + words, &["FROM", "IN"]).then(|| text.name(next + words + 1));
+    let database = named.unwrap_or_else(|| facts.database.clone());
+    let is_elsewhere = database.is_some_and(|name| !name.eq_ignore_ascii_case(&mapping.database));
+    (!is_elsewhere).then_some("this SHOW would list the newer schema's tables")
 }
 
 /// Whether a statement may change [`Facts`] (SET, USE, CALL, EXECUTE, versioned comments), so that the session
