@@ -4,11 +4,12 @@
 # own packages are downloaded with apt, checked against Debian's keyring, unpacked into a folder
 # that git ignores, and run from there as ordinary processes. No root rights are needed.
 #
-#   scripts/servers.sh [mariadb-10.11] [mariadb-11.8] [mysql-9.7] [mysql-router]
+#   scripts/servers.sh [mariadb-10.11] [mariadb-11.8] [mysql-9.7] [mysql-router] [NAME-plugins]
 #
 # Without names: the three servers. mariadb-10.11 is required (exit status 1 without it); one of
 # the others that cannot be had is only reported. A server that is there already is left alone;
-# remove its folder to have it made anew.
+# remove its folder to have it made anew. NAME-plugins are the authentication plugins of a server's own
+# tests, which ask odd questions; those of mysql-9.7 come in a package of 340 MB.
 #
 #   BIFOCAL_SERVERS         where they go; default: .servers in the repository
 #   BIFOCAL_DEBIAN_MIRROR   a Debian mirror; default: the one this machine's apt uses
@@ -41,9 +42,14 @@ recipe() {
         mariadb-11.8) suite=trixie wanted=11.8. ;;
         mysql-9.7) suite=sid wanted=9.7. ;;
         mysql-router) suite=sid wanted= ;;
+        mariadb-10.11-plugins) suite=bookworm wanted=10.11. ;;
+        mariadb-11.8-plugins) suite=trixie wanted=11.8. ;;
+        mysql-9.7-plugins) suite=sid wanted=9.7. ;;
         *) return 1 ;;
     esac
     case $1 in
+        mariadb-*-plugins) packages=(mariadb-test) ;;
+        mysql-*-plugins) packages=(mysql-testsuite) ;;
         mariadb-*) packages=(mariadb-server-core mariadb-server mariadb-client-core mariadb-client) ;;
         mysql-router) packages=(mysql-router) ;;
         mysql-*) packages=(mysql-server-core mysql-client-core) ;;
@@ -301,6 +307,17 @@ make_router() {
         "--DEFAULT.plugin_folder=\$root/$plugins"
 }
 
+# Leaves of the server's tests only the authentication plugins, as $home/*.so.
+make_plugins() {
+    local file
+    mkdir -p "$root"
+    for file in auth.so auth_test_plugin.so dialog_examples.so; do
+        dpkg-deb --fsys-tarfile "${debs[0]}" | tar -x -C "$root" "./usr/lib/mysql/plugin/$file" 2>/dev/null || true
+    done
+    mv "$root"/usr/lib/mysql/plugin/*.so "$home/" || fail "${packages[0]} has no authentication plugins"
+    rm -rf "$root" "${debs[0]}"
+}
+
 make_one() {
     local version
     say "$name: fetching (Debian $suite)"
@@ -310,12 +327,13 @@ make_one() {
         fail "Debian $suite has no package ${packages[0]} for this architecture"
     version=${version#*:}
     [[ $version = "$wanted"* ]] || fail "Debian $suite now has ${packages[0]} $version"
-    add_libraries
+    [[ $name = *-plugins ]] || add_libraries
     download
     say "$name: unpacking ${#debs[@]} packages"
     rm -rf "$home"
-    unpack
+    [[ $name = *-plugins ]] || unpack
     case $name in
+        *-plugins) make_plugins ;;
         mariadb-*) make_mariadb ;;
         mysql-router) make_router ;;
         mysql-*) make_mysql ;;
@@ -330,7 +348,7 @@ names=("$@")
 missing=()
 for name in "${names[@]}"; do
     recipe "$name" || {
-        say "unknown server '$name'; known: mariadb-10.11 mariadb-11.8 mysql-9.7 mysql-router"
+        say "unknown server '$name'; known: mariadb-10.11 mariadb-11.8 mysql-9.7 mysql-router, and the first three with -plugins"
         exit 2
     }
     [[ -e $dest/$name/ready ]] || missing+=("$name")

@@ -216,8 +216,8 @@ impl Login {
     }
 
     fn extended(&self) -> u32 {
-        // All that there is.
-        if self.is_mariadb { 0x1f } else { 0 }
+        // Progress reports and bulk operations: what leaves the form of a result set alone.
+        if self.is_mariadb { 0x5 } else { 0 }
     }
 
     fn flags(&self) -> u32 {
