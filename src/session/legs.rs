@@ -73,16 +73,16 @@ pub enum OsUser {
 
 impl Leg {
     /// Nobody listens here.
-    pub(super) fn is_secure(&self) -> bool {
+    pub(super) fn is_secure(self) -> bool {
         self.protection != Protection::None
     }
 
-    fn is_open(&self) -> bool {
+    fn is_open(self) -> bool {
         !self.is_secure() && !self.is_trusted
     }
 
     /// Whether a server at the end of this leg takes a password as it is; else it takes it under RSA.
-    pub(super) fn takes_clear(&self, plugin: &[u8]) -> bool {
+    pub(super) fn takes_clear(self, plugin: &[u8]) -> bool {
         match self.protection {
             Protection::None => false,
             Protection::Local => plugin != SHA256_PASSWORD,
@@ -91,7 +91,7 @@ impl Leg {
     }
 
     /// Whether a client at the end of this leg has said its password as it is; else it is under RSA.
-    pub(super) fn tells_clear(&self, plugin: &[u8], said: &[u8]) -> bool {
+    pub(super) fn tells_clear(self, plugin: &[u8], said: &[u8]) -> bool {
         match self.protection {
             Protection::None => false,
             // Not all clients think of a Unix socket as the servers do.

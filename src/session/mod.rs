@@ -273,10 +273,10 @@ impl Session {
     pub fn wants_client_bytes(&self) -> bool {
         match &self.state {
             State::Versioned(versioned) if versioned.takes_client_bytes() => true,
-            State::Relay(_) => true,
-            State::Ended(_) => false,
+            // They bound what they take themselves.
+            State::Relay(_) | State::AwaitResponse(_) => true,
             State::Authentication(state) if state.awaits_client() => true,
-            State::AwaitResponse(_) => true,
+            State::Ended(_) => false,
             _ => self.client.rest().len() < MAX_HELD_LEN,
         }
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{
-    peer::{Account, Login, Peer, Route, SSL, head, number},
+    peer::{Account, Greeted, Login, Peer, Route, SSL, head, number},
     stage::{LEGS, Leg, PASSWORD, Stage},
     support::server::Family,
     tap::Tap,
@@ -66,8 +66,8 @@ pub fn l03_nothing_is_slipped_in_before_tls(stage: &Stage) -> Result<()> {
     let account = &stage.methods()[0].account;
     // A client's handshake response, sent right after its wish for TLS by somebody in between.
     let mut greeted = stage.to(Leg::Plain)?.route(Leg::Tls).greeted()?;
-    let request = head(greeted.flags(SSL), 0);
-    let response = [head(greeted.flags(0), 0).as_slice(), b"root\0\0\0mysql_native_password\0"].concat();
+    let request = head(Greeted::flags(SSL), 0);
+    let response = [head(Greeted::flags(0), 0).as_slice(), b"root\0\0\0mysql_native_password\0"].concat();
     let packet = |seq: u8, payload: &[u8]| {
         let [a, b, c, ..] = payload.len().to_le_bytes();
         [&[a, b, c, seq], payload].concat()
@@ -130,7 +130,7 @@ fn factors(stage: &Stage) -> Result<()> {
         return Ok(());
     }
     let mut root = stage.root()?;
-    stage.create(
+    Stage::create(
         &mut root,
         "factors",
         &format!("WITH caching_sha2_password BY '{PASSWORD}' AND IDENTIFIED WITH cleartext_plugin_server AS 'second'"),
@@ -169,7 +169,7 @@ pub fn l05_passwords_suit_each_leg(stage: &Stage) -> Result<()> {
                 continue;
             }
             let user = format!("{}_{index}", method.name);
-            stage.create(&mut root, &user, &method.identified.replace("{password}", password))?;
+            Stage::create(&mut root, &user, &method.identified.replace("{password}", password))?;
             let account = Account { user, ..method.account.with_password(password) };
             for client in LEGS {
                 for backend in [None, Some(Leg::Plain), Some(Leg::Tls), Some(Leg::Unix)] {

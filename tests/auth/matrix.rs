@@ -44,7 +44,7 @@ const NOT_PASSED_ON: u16 = 1251;
 const ACCESS_DENIED: u16 = 1045;
 
 /// Goes through the table.
-pub fn walk(stage: &Stage) -> Result<Table> {
+pub fn walk(stage: &Stage) -> Table {
     let mut table = Table::default();
     let methods = stage.methods();
     let mut cells = Vec::new();
@@ -63,7 +63,7 @@ pub fn walk(stage: &Stage) -> Result<Table> {
         table.absent += 1;
         _ = writeln!(table.lines, "{plugin:13}| cannot be had on {}: {why}", stage.kind.name);
     }
-    Ok(table)
+    table
 }
 
 /// What wrong passwords come to in a change of user. MariaDB lets who gives one wait for a second: so all wait at once.
@@ -189,10 +189,10 @@ impl Cell<'_> {
             Err(error) => return Err(error).context("there"),
         }
         ensure!(peer.one(sql)? == MAIL, "another answer");
-        ensure!(self.user(&mut peer)?.starts_with(&format!("{}@", account.user)), "another user");
+        ensure!(Self::user(&mut peer)?.starts_with(&format!("{}@", account.user)), "another user");
         peer.change_user(base, "shop").context("back")?;
         ensure!(peer.one(SESSIONS[0].1)? == MAIL, "another answer");
-        ensure!(self.user(&mut peer)?.starts_with(&format!("{}@", base.user)), "another user");
+        ensure!(Self::user(&mut peer)?.starts_with(&format!("{}@", base.user)), "another user");
         Ok("in")
     }
 
@@ -214,7 +214,7 @@ impl Cell<'_> {
             return Ok(());
         }
         ensure!(peer.one(sql)? == MAIL, "the connection does not go on");
-        ensure!(self.user(&mut peer)?.starts_with(&format!("{}@", base.user)), "as another user");
+        ensure!(Self::user(&mut peer)?.starts_with(&format!("{}@", base.user)), "as another user");
         Ok(())
     }
 
@@ -229,7 +229,7 @@ impl Cell<'_> {
         if self.backend.is_some() { &SESSIONS } else { &SESSIONS[..1] }
     }
 
-    fn user(&self, peer: &mut Peer) -> Result<String> {
+    fn user(peer: &mut Peer) -> Result<String> {
         peer.one("SELECT CURRENT_USER()")
     }
 

@@ -165,7 +165,7 @@ impl Route {
 
 impl Greeted {
     /// The flags of a plain client, and these.
-    pub fn flags(&self, more: u32) -> u32 {
+    pub fn flags(more: u32) -> u32 {
         CAPABILITIES | more
     }
 
@@ -352,7 +352,7 @@ impl Peer {
                     return Ok(());
                 }
                 [0xfe, rest @ ..] => {
-                    plugin = self.switch(rest)?;
+                    plugin = self.switch(rest);
                     let first = if plugin.name == "dialog" {
                         asked += 1;
                         [knows.answers.first().copied().unwrap_or(password), b"\0"].concat()
@@ -363,7 +363,7 @@ impl Peer {
                 }
                 [2, rest @ ..] if plugin.name != "dialog" => {
                     factor += 1;
-                    plugin = self.switch(rest)?;
+                    plugin = self.switch(rest);
                     let password = knows.passwords[factor.min(knows.passwords.len() - 1)];
                     let first = plugin.first(password, knows.safety)?;
                     self.write(&first)?;
@@ -386,7 +386,7 @@ impl Peer {
         }
     }
 
-    fn switch(&mut self, rest: &[u8]) -> Result<Plugin> {
+    fn switch(&mut self, rest: &[u8]) -> Plugin {
         let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
         let data = rest.get(end + 1..).unwrap_or_default();
         let plugin = Plugin::new(&rest[..end], data);
@@ -394,7 +394,7 @@ impl Peer {
         if data.len() == 21 {
             self.scramble = data[..20].to_vec();
         }
-        Ok(plugin)
+        plugin
     }
 }
 

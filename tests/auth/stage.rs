@@ -267,7 +267,7 @@ impl Stage {
     }
 
     /// Makes an account.
-    pub fn create(&self, root: &mut Peer, user: &str, identified: &str) -> Result<()> {
+    pub fn create(root: &mut Peer, user: &str, identified: &str) -> Result<()> {
         root.run(&format!("CREATE USER '{user}'@'%' IDENTIFIED {identified}")).with_context(|| user.to_owned())?;
         root.run(&format!("GRANT ALL ON {DATABASE}.* TO '{user}'@'%'"))
     }
@@ -298,7 +298,7 @@ impl Stage {
         }
         let mut root = self.root()?;
         for method in self.methods() {
-            self.create(&mut root, method.name, &method.identified.replace("{password}", PASSWORD))?;
+            Self::create(&mut root, method.name, &method.identified.replace("{password}", PASSWORD))?;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub fn bifocals_os_user_is_nobodys(stage: &Stage) -> Result<()> {
     let mut root = stage.root()?;
     let (socket, also) = match stage.kind.family {
         Family::MariaDb => {
-            ("VIA unix_socket", Some(format!("VIA unix_socket AS '{own}' OR mysql_native_password USING ''")))
+            ("VIA unix_socket", Some(format!("VIA unix_socket AS '{own}' OR mysql_native_password USING 'invalid'")))
         }
         Family::MySql => ("WITH auth_socket", None),
     };
@@ -27,10 +27,10 @@ pub fn bifocals_os_user_is_nobodys(stage: &Stage) -> Result<()> {
         Family::MariaDb => format!("VIA unix_socket AS '{own}'"),
         Family::MySql => format!("WITH auth_socket AS '{own}'"),
     };
-    stage.create(&mut root, "tied", &tied)?;
-    stage.create(&mut root, "nobody", socket)?;
+    Stage::create(&mut root, "tied", &tied)?;
+    Stage::create(&mut root, "nobody", socket)?;
     if let Some(also) = also {
-        stage.create(&mut root, "either", &also)?;
+        Stage::create(&mut root, "either", &also)?;
     }
     let plugin = stage.default_plugin();
     for user in ["tied", "either", own.as_str(), &format!("'{own}'")] {
@@ -76,7 +76,7 @@ fn second_factor(stage: &Stage, own: &str) -> Result<()> {
         return Ok(());
     }
     let identified = format!("WITH caching_sha2_password BY '{PASSWORD}' AND IDENTIFIED WITH auth_socket");
-    stage.create(&mut stage.root()?, own, &identified)?;
+    Stage::create(&mut stage.root()?, own, &identified)?;
     let mut account = Account::new(own, PASSWORD, "caching_sha2_password");
     account.passwords.push(Vec::new());
     for client in [Leg::Plain, Leg::Tls] {

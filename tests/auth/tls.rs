@@ -55,7 +55,7 @@ fn has_tls(peer: &mut Peer) -> Result<bool> {
     match peer.one(sql) {
         Ok(count) => Ok(count == "1"),
         // MySQL has it elsewhere.
-        Err(_) => Ok(peer.pair("SHOW SESSION STATUS LIKE 'Ssl_cipher'")?.1 != ""),
+        Err(_) => Ok(!peer.pair("SHOW SESSION STATUS LIKE 'Ssl_cipher'")?.1.is_empty()),
     }
 }
 
