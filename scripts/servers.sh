@@ -41,9 +41,16 @@ recipe() {
         mariadb-11.8) suite=trixie wanted=11.8. ;;
         mysql-9.7) suite=sid wanted=9.7. ;;
         mysql-router) suite=sid wanted= ;;
+        mariadb-test-10.11) suite=bookworm wanted=10.11. ;;
+        mariadb-test-11.8) suite=trixie wanted=11.8. ;;
+        mysql-test-9.7) suite=sid wanted=9.7. ;;
+        perl-dbd) suite=bookworm wanted= ;;
         *) return 1 ;;
     esac
     case $1 in
+        mariadb-test-*) packages=(mariadb-test mariadb-test-data mariadb-server-core mariadb-server mariadb-client-core mariadb-client) ;;
+        mysql-test-*) packages=(mysql-testsuite mysql-server-core mysql-client-core libjson-perl) ;;
+        perl-dbd) packages=(libdbd-mariadb-perl libdbd-mysql-perl libdbi-perl libmariadb-dev) ;;
         mariadb-*) packages=(mariadb-server-core mariadb-server mariadb-client-core mariadb-client) ;;
         mysql-router) packages=(mysql-router) ;;
         mysql-*) packages=(mysql-server-core mysql-client-core) ;;
@@ -301,6 +308,26 @@ make_router() {
         "--DEFAULT.plugin_folder=\$root/$plugins"
 }
 
+# Puts in the place of each program of a test suite a script that runs it with root's loader and libraries: the suite's
+# own runner starts them by their paths.
+make_suite() {
+    local file up
+    while IFS= read -r file; do
+        [[ $(head -c4 "$root/$file") = $'\x7fELF' ]] || continue
+        mv "$root/$file" "$root/$file.elf"
+        up=$(dirname "$file" | sed 's|[^/][^/]*|..|g')
+        {
+            # shellcheck disable=SC2016 # for the script's shell
+            printf '%s\n' '#!/bin/sh' '# Runs the program beside it with its own libraries.' \
+                'self=$(readlink -f -- "$0")' "root=\${self%/*}/$up"
+            # shellcheck disable=SC2016
+            printf 'exec "$root/%s" --inhibit-cache --argv0 "$self" --library-path "$root/%s" "$self.elf" "$@"\n' \
+                "$loader" "$libraries"
+        } >"$root/$file"
+        chmod 755 "$root/$file"
+    done < <(cd "$root" && find usr/bin usr/lib/mysql-test usr/share/*/*-test -type f -perm -1 ! -name '*.so*')
+}
+
 make_one() {
     local version
     say "$name: fetching (Debian $suite)"
@@ -316,6 +343,8 @@ make_one() {
     rm -rf "$home"
     unpack
     case $name in
+        *-test-*) make_suite ;;
+        perl-dbd) : ;;
         mariadb-*) make_mariadb ;;
         mysql-router) make_router ;;
         mysql-*) make_mysql ;;

@@ -1,0 +1,113 @@
+"""The suites of MariaDB and MySQL themselves: their mysql-test-run against a running server (`--extern`).
+
+Their runner does not clean up an external server after a test, so what it starts for each test is a script that does:
+every database but the system's goes, `test` and `mtr` come anew, and only then does the real mysqltest begin.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import support
+
+# A test that hangs is a failure; the slowest of the lists takes a few seconds.
+TEST_SECONDS = 90
+RESULT = re.compile(r"^(?:\[ *\d+%\] )?([\w/]+\.[\w-]+)(?: '([^']*)')?(?: w\d+)? +\[ (pass|fail|skipped|retry-pass|retry-fail|disabled) \]", re.M)
+
+
+class Suite:
+    """One list of tests in one of the protocols that mysqltest has."""
+
+    def __init__(self, servers, tests, options=(), ci=()):
+        self.servers, self.tests, self.options, self.ci = servers, tests, options, ci
+
+    def server_options(self, name, folder):
+        """What their runner gives a server that it starts itself, as far as results depend on it."""
+        options = ["--secure-file-priv=", "--log-bin-trust-function-creators=ON"]
+        options += [f"--log-bin={folder}/var/mysqld.1/data/binlog", "--server-id=1"]
+        if name.startswith("mysql"):
+            return options
+        options += ["--local-infile=ON", "--default-storage-engine=myisam", "--use-stat-tables=preferably"]
+        options += ["--histogram-type=json_hb", "--key-buffer-size=1M", "--sort-buffer-size=256K"]
+        options += ["--max-heap-table-size=1M", "--binlog-direct-non-transactional-updates"]
+        if name == "mariadb-10.11":
+            return [*options, "--character-set-server=latin1"]
+        return [*options, "--character-set-server=utf8mb4", "--collation-server=utf8mb4_uca1400_ai_ci"]
+
+    def prepare(self, name):
+        version = name.rsplit("-", 1)[1]
+        root = support.packages(f"{name.rsplit('-', 1)[0]}-test-{version}")
+        runner = next(root.glob("usr/*/**/mysql-test-run.pl"), None) or next(root.glob("usr/*/**/mariadb-test-run.pl"))
+        return root, runner
+
+    def names(self, name, ci):
+        lines = (support.HERE / self.tests[name.rsplit("-", 1)[0]]).read_text().split("\n")
+        names = [line.split("#")[0].strip() for line in lines]
+        names = [line for line in names if line]
+        return names[:: max(1, len(names) // 40)] if ci else names
+
+    def run(self, prepared, server, port, folder, ci):
+        root, runner = prepared
+        # The data is where their runner has it; so it does not make the folder, and this has to.
+        for name in ("log", "run", "tmp"):
+            (folder / "var" / name).mkdir()
+        (folder / "var/std_data").symlink_to(runner.parent / "std_data")
+        binaries = client_folder(root, server, folder)
+        command = ["perl", runner.name, "--extern", "host=127.0.0.1", "--extern", f"port={port}"]
+        command += ["--extern", "user=root", "--extern", "protocol=tcp", f"--vardir={folder}/var", f"--client-bindir={binaries}"]
+        command += ["--force", "--retry=0", "--max-test-fail=0", "--nowarnings", "--nocheck-testcases"]
+        command += ["--testcase-timeout=3", "--suite-timeout=60", *self.options]
+        # What tests call of the database that the runner makes in a server that it starts itself.
+        server.sql("CREATE DATABASE mtr; CREATE PROCEDURE mtr.add_suppression(pattern VARCHAR(255)) SET @ignored = pattern;")
+        zones = next(root.glob("usr/**/*_test_data_timezone.sql"))
+        server.sql(zones.read_text(), "mysql")
+        names = self.names(server.name, ci)
+        environment = os.environ | {"PERL5LIB": f"{root}/usr/share/perl5"}
+        log = folder / "mtr.log"
+        with open(log, "wb") as out:
+            subprocess.run([*command, *names], cwd=runner.parent, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        return outcomes(log.read_text(errors="replace"))
+
+
+def client_folder(root, server, folder):
+    """The suite's programs, mysqltest among them as a script that first cleans the server."""
+    binaries = folder / "bin"
+    binaries.mkdir()
+    for place in ("usr/bin", "usr/sbin", "usr/lib/mysql-test/bin"):
+        for program in (root / place).glob("*") if (root / place).exists() else []:
+            if not (binaries / program.name).exists():
+                (binaries / program.name).symlink_to(program)
+    clean = CLEAN.format(client=" ".join(str(word) for word in server.client()), data=server.data, folder=folder)
+    for name in ("mysqltest", "mariadb-test"):
+        if (binaries / name).exists():
+            real = (binaries / name).resolve()
+            (binaries / name).unlink()
+            (binaries / name).write_text(f'{clean}exec timeout {TEST_SECONDS} {real} "$@"\n')
+            (binaries / name).chmod(0o755)
+    return binaries
+
+
+# Files that a test forgot keep DROP DATABASE from removing the folder.
+CLEAN = """\
+#!/bin/sh
+{client} --skip-column-names -e "SELECT CONCAT('DROP DATABASE \\`', schema_name, '\\`;') FROM information_schema.schemata
+    WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'bifocal_probe', 'mtr')" |
+    {client} --force
+rm -rf {data}/test
+find {folder}/var/tmp -maxdepth 1 -type f -delete
+{client} -e 'CREATE DATABASE test' || exit 1
+"""
+
+
+def outcomes(log):
+    """What became of each test, and why where it failed."""
+    found = {}
+    matches = list(RESULT.finditer(log))
+    for match, following in zip(matches, [*matches[1:], None]):
+        name, combination, result = match.groups()
+        name = f"{name},{combination}" if combination else name
+        text = log[match.end() : following.start() if following else None]
+        kind = {"pass": "pass", "fail": "fail"}.get(result, "skip")
+        found[name] = (kind, text.strip()[:4000] if kind == "fail" else "")
+    return found
