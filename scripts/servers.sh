@@ -50,7 +50,7 @@ recipe() {
     case $1 in
         mariadb-test-*) packages=(mariadb-test mariadb-test-data mariadb-server-core mariadb-server mariadb-client-core mariadb-client) ;;
         mysql-test-*) packages=(mysql-testsuite mysql-server-core mysql-client-core libjson-perl) ;;
-        perl-dbd) packages=(libdbd-mariadb-perl libdbd-mysql-perl libdbi-perl libmariadb-dev) ;;
+        perl-dbd) packages=(libdbd-mariadb-perl libdbd-mysql-perl libdbi-perl libtest-deep-perl libmariadb-dev) ;;
         mariadb-*) packages=(mariadb-server-core mariadb-server mariadb-client-core mariadb-client) ;;
         mysql-router) packages=(mysql-router) ;;
         mysql-*) packages=(mysql-server-core mysql-client-core) ;;

@@ -111,3 +111,43 @@ def outcomes(log):
         kind = {"pass": "pass", "fail": "fail"}.get(result, "skip")
         found[name] = (kind, text.strip()[:4000] if kind == "fail" else "")
     return found
+
+
+class ClientTest:
+    """The C library's own tests of the protocol, one process each."""
+
+    def __init__(self, servers, ci=()):
+        self.servers, self.ci = servers, ci
+
+    server_options = Suite.server_options
+
+    def prepare(self, name):
+        family, version = name.rsplit("-", 1)
+        root = support.packages(f"{family}-test-{version}")
+        return next(file for file in map(root.joinpath, CLIENT_TESTS) if file.exists())
+
+    def run(self, program, server, port, folder, ci):
+        server.sql("CREATE DATABASE test")
+        command = [str(program), "--no-defaults", "--host=127.0.0.1", f"--port={port}", "--user=root"]
+        command += ["--testcase", "--silent", f"--vardir={folder}/var"]
+        shown = subprocess.run([*command, "--show-tests"], capture_output=True, text=True).stdout
+        found = {}
+        for name in re.findall(r"^\s*(test_\w+)\s*$", shown, re.M):
+            # What a test leaves that failed would fail the next.
+            server.sql("DROP DATABASE IF EXISTS client_test_db")
+            try:
+                done = subprocess.run(
+                    [*command, name],
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    timeout=TEST_SECONDS,
+                )
+                text = (done.stdout + done.stderr).decode(errors="replace")
+                found[name] = ("fail" if done.returncode else "pass", text[-3000:])
+            except subprocess.TimeoutExpired:
+                found[name] = ("fail", f"no end after {TEST_SECONDS} s")
+        return found
+
+
+CLIENT_TESTS = ["usr/bin/mariadb-client-test", "usr/lib/mysql-test/bin/mysql_client_test"]

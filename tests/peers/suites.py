@@ -1,6 +1,7 @@
 """The table of suites: on which servers each runs, and on which of them in CI's part."""
 
 import mtr
+import perl
 import python
 
 BOTH = {"mariadb": "mtr-mariadb.list", "mysql": "mtr-mysql.list"}
@@ -8,6 +9,9 @@ ALL = ["mariadb-10.11", "mariadb-11.8", "mysql-9.7"]
 
 SUITES = {
     "mtr": mtr.Suite(ALL, BOTH, ci=["mariadb-10.11", "mysql-9.7"]),
+    "client-test": mtr.ClientTest(ALL, ci=ALL),
+    "dbd-mariadb": perl.Suite("libdbd-mariadb-perl", "MariaDB", ALL, ci=["mariadb-11.8"]),
+    "dbd-mysql": perl.Suite("libdbd-mysql-perl", "mysql", ALL),
     "pymysql": python.PyMySQL(ALL, ci=["mariadb-10.11", "mysql-9.7"]),
     "mysqlclient": python.MysqlClient(ALL, ci=["mariadb-10.11", "mysql-9.7"]),
     "sqlalchemy": python.SqlAlchemy("pymysql", ALL),
