@@ -128,7 +128,7 @@ class SqlAlchemy(Suite):
 def pytest(folder, place, arguments, environment):
     """Runs the tests, and reads what became of each."""
     report = folder / "junit.xml"
-    command = [str(interpreter()), "-m", "pytest", "-q", "--tb=short", f"--junitxml={report}", *arguments]
+    command = [str(interpreter()), "-m", "pytest", "-q", "--tb=native", f"--junitxml={report}", *arguments]
     with open(folder / "pytest.log", "wb") as log:
         environment = os.environ | environment | {"PYTHONDONTWRITEBYTECODE": "1"}
         subprocess.run(

@@ -177,8 +177,13 @@ def source(suite, archive_packages, package):
             (folder / "apt.conf").write_text((home / "apt.conf").read_text().replace(str(home), str(folder)))
             environment = os.environ | {"APT_CONFIG": str(folder / "apt.conf")}
             quiet(["apt-get", "update", "-q"], environment)
-            quiet(["apt-get", "source", "-q", "--download-only", "--tar-only", package], environment, folder)
-            unpack(next(folder.glob("*.orig.tar.*")), place)
+            # A mirror may lack one of several archives; apt has checked the ones that are there.
+            command = ["apt-get", "source", "-q", "--download-only", "--tar-only", package]
+            done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+            archive = next(folder.glob("*.orig.tar.*"), None)
+            if not archive:
+                raise Skip(f"the source package {package} of Debian {suite}: {done.stderr.strip()[-300:]}")
+            unpack(archive, place)
     return next(entry for entry in place.iterdir() if entry.is_dir())
 
 
