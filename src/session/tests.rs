@@ -95,14 +95,16 @@ const GREETING: &[u8] = b"\x0a8.4.0\0\x0b\0\0\0dvH@I-CJ\0\xff\xff\xff\x02\0\xff\
     \x15\0\0\0\0\0\0\x1d\0\0\0*4d|cZwk4^]:\0mysql_native_password\0";
 
 /// LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH, CONNECT_ATTRS.
-const CLIENT_FLAGS: u32 = 1 | 1 << 3 | 1 << 9 | 1 << 15 | 1 << 19 | 1 << 20;
+const CLIENT_FLAGS: u64 = 1 | 1 << 3 | 1 << 9 | 1 << 15 | 1 << 19 | 1 << 20;
 
 const OK: &[u8] = b"\x00\x00\x00\x02\x00\x00\x00";
 
-fn response(flags: u32, database: &str, attributes: &[(&str, &str)]) -> Vec<u8> {
-    let mut payload = flags.to_le_bytes().to_vec();
+fn response(flags: u64, database: &str, attributes: &[(&str, &str)]) -> Vec<u8> {
+    let (both, extended) = Capabilities(flags).halves();
+    let mut payload = both.to_vec();
     payload.extend_from_slice(b"\0\0\0\x01\x2d");
-    payload.extend_from_slice(&[0; 23]);
+    payload.extend_from_slice(&[0; 19]);
+    payload.extend_from_slice(&extended);
     payload.extend_from_slice(b"root\0\x03abc");
     if flags & Capabilities::CONNECT_WITH_DB.0 != 0 {
         payload.extend_from_slice(database.as_bytes());
@@ -119,7 +121,7 @@ fn response(flags: u32, database: &str, attributes: &[(&str, &str)]) -> Vec<u8> 
 }
 
 /// The connection phase of a client of `database`, and what follows.
-fn connected(flags: u32, database: &str, rest: impl IntoIterator<Item = Line>) -> Vec<Line> {
+fn connected(flags: u64, database: &str, rest: impl IntoIterator<Item = Line>) -> Vec<Line> {
     let mut script = vec![
         Line::Backend(packet(0, GREETING)),
         Line::Client(packet(1, &response(flags, database, &[]))),
@@ -130,7 +132,7 @@ fn connected(flags: u32, database: &str, rest: impl IntoIterator<Item = Line>) -
 }
 
 /// What both received after the connection phase.
-fn after_connecting(flags: u32, database: &str, rest: &[Line]) -> (Received, Option<End>) {
+fn after_connecting(flags: u64, database: &str, rest: &[Line]) -> (Received, Option<End>) {
     let (connecting, end) = play(v1_session, &connected(flags, database, []));
     assert_eq!(end, None);
     let (mut received, end) = play(v1_session, &connected(flags, database, rest.to_vec()));
@@ -190,16 +192,24 @@ fn prepare(text: &str) -> Line {
 }
 
 /// The backend's answer to the session's own question.
-fn facts_answer(flags: u32) -> Line {
+fn facts_answer(flags: u64) -> Line {
+    facts_answer_of(flags, MYSQL, "1073741824")
+}
+
+const MYSQL: &str = "8.4.0";
+const MARIADB: &str = "10.11.11-MariaDB";
+
+/// The same from a server of that version, which takes no payload of that length.
+fn facts_answer_of(flags: u64, version: &str, payload_limit: &str) -> Line {
     let mut row = Vec::new();
-    for value in ["STRICT_TRANS_TABLES", "utf8mb4", "shop", "8.4.0"] {
+    for value in ["STRICT_TRANS_TABLES", "utf8mb4", "utf8mb4", "73686F70", version, payload_limit] {
         put_lenenc_bytes(&mut row, value.as_bytes());
     }
-    Line::Backend(packets(1, result_set(flags, 4, &[&row], 2)))
+    Line::Backend(packets(1, result_set(flags, 6, &[&row], 2)))
 }
 
 /// The payloads of a result set.
-fn result_set(flags: u32, column_count: u8, rows: &[&[u8]], status: u16) -> Vec<Vec<u8>> {
+fn result_set(flags: u64, column_count: u8, rows: &[&[u8]], status: u16) -> Vec<Vec<u8>> {
     let mut payloads = vec![vec![column_count]];
     payloads.extend((0..column_count).map(|_| definition("people", "email")));
     if flags & Capabilities::DEPRECATE_EOF.0 == 0 {
@@ -217,7 +227,7 @@ fn definition(table: &str, name: &str) -> Vec<u8> {
         table: if table.is_empty() { b"" } else { b"u" },
         org_table: table.as_bytes(),
         org_name: name.as_bytes(),
-        ..ColumnDefinition::PARAMETER
+        ..ColumnDefinition::parameter(Capabilities::default())
     }
     .encode(&mut payload);
     payload
@@ -234,7 +244,7 @@ fn ok(status: u16) -> Vec<u8> {
     vec![0, 0, 0, a, b, 0, 0]
 }
 
-fn end_of_rows(flags: u32, status: u16) -> Vec<u8> {
+fn end_of_rows(flags: u64, status: u16) -> Vec<u8> {
     if flags & Capabilities::DEPRECATE_EOF.0 == 0 {
         return eof(status);
     }
