@@ -5,6 +5,7 @@
 # that git ignores, and run from there as ordinary processes. No root rights are needed.
 #
 #   scripts/servers.sh [mariadb-10.11] [mariadb-11.8] [mysql-9.7] [mysql-router]
+#                      [mariadb-test-10.11] [mariadb-test-11.8] [mysql-test-9.7] [perl-dbd]
 #
 # Without names: the three servers. mariadb-10.11 is required (exit status 1 without it); one of
 # the others that cannot be had is only reported. A server that is there already is left alone;
@@ -23,6 +24,9 @@
 #             --port, --socket, and what else it wants: later options win. The process id stays
 #   client    the command line client
 #   dump      mariadb-dump or mysqldump
+#
+# The second line of names has what tests/peers runs, with ready and root/ only: the servers' own test suites, whose
+# programs become scripts that run them with their own libraries, and Perl's drivers with libmariadb.
 
 set -euo pipefail
 shopt -s inherit_errexit nullglob
@@ -359,7 +363,7 @@ names=("$@")
 missing=()
 for name in "${names[@]}"; do
     recipe "$name" || {
-        say "unknown server '$name'; known: mariadb-10.11 mariadb-11.8 mysql-9.7 mysql-router"
+        say "unknown server '$name'; see the top of this script"
         exit 2
     }
     [[ -e $dest/$name/ready ]] || missing+=("$name")

@@ -3,12 +3,14 @@
 Started by `make peers` (everything) and `make peers-ci` (a part that takes a few minutes). Each suite runs three times,
 each time on a fresh private server: direct; through Bifocal as the physical version; through Bifocal as a version that
 differs from the physical one in a table that no suite touches. A difference that explained.txt does not name is a
-failure. Options: --suite NAME, --server NAME and --way WAY restrict; --ci; --keep FOLDER keeps the logs.
+failure, and so is an explained one that is gone from a whole run. Options: --suite NAME, --server NAME and --way WAY
+restrict; --ci; --keep FOLDER keeps the logs; --write adds what Bifocal refuses to explained.txt.
 """
 
 import argparse
 import concurrent.futures
 import pathlib
+import re
 import signal
 import sys
 import tempfile
@@ -55,6 +57,7 @@ def arguments():
     parser.add_argument("--way", action="append", choices=WAYS)
     parser.add_argument("--ci", action="store_true")
     parser.add_argument("--keep")
+    parser.add_argument("--write", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     return parser.parse_args()
 
@@ -87,8 +90,8 @@ def counts(found):
 
 
 def report(results, skipped, options):
-    explained, used = explanations(), set()
-    bad, rows = 0, []
+    explained, rows, new = explanations(), [], []
+    bad = 0
     for (name, server, way), (found, error) in results.items():
         if error or not found:
             bad += 1
@@ -96,26 +99,44 @@ def report(results, skipped, options):
         if way == "direct" or (name, server, "direct") not in results:
             continue
         direct = results[name, server, "direct"][0]
-        unexplained = 0
-        differing = differences(direct, found)
+        differing, unexplained = differences(direct, found), 0
         for test in differing:
+            text = found.get(test, ("", ""))[1]
             key = next((key for key in keys(name, server, way, test) if key in explained), None)
-            used.add(key)
-            unexplained += key is None
-            print(f"\n{'explained' if key else '*** DIFFERS'}: {name} on {server}, {way}: {test}: {kind(direct, test)} -> {kind(found, test)}")
-            if not key:
-                print((found.get(test, ("", ""))[1] or direct.get(test, ("", ""))[1])[-1500:])
-            else:
-                print(f"    {explained[key]}")
+            fits = key and fits_reason(explained[key], text)
+            unexplained += not fits
+            refused = re.search(r"Bifocal (R\d+):", text)
+            if refused and not key:
+                new.append(f"{name} {server} {way} {test} : {refused.group(1)}")
+            said = "explained" if fits else "*** DIFFERS"
+            print(f"{said}: {name} on {server}, {way}: {test}: {kind(direct, test)} -> {kind(found, test)}")
+            print(f"    {explained[key]}" if fits else (text or direct.get(test, ("", ""))[1])[-1500:] + "\n")
+        gone = [key for key in explained if key[:3] == (name, server, way) and key[3] not in differing]
+        for key in gone if not options.ci else []:
+            unexplained += 1
+            print(f"*** NO LONGER DIFFERS: {name} on {server}, {way}: {key[3]}; take it out of explained.txt")
         bad += unexplained
         rows.append((name, server, way, counts(direct), counts(found), len(differing), unexplained))
-    print(f"\n{'suite':14} {'server':14} {'way':10} {'direct p/f/s':>14} {'through p/f/s':>14} {'differ':>7} {'unexplained':>12}")
-    for row in rows:
-        print(f"{row[0]:14} {row[1]:14} {row[2]:10} {row[3]:>14} {row[4]:>14} {row[5]:>7} {row[6]:>12}")
-    for name, server, reason in skipped:
-        print(f"*** SKIPPED: {name} on {server}: {reason}")
+    if options.write:
+        with open(EXPLAINED, "a") as file:
+            file.writelines(f"{line}\n" for line in new)
+    print_table(rows, skipped)
     print(f"{len(rows)} comparisons, {bad} failures")
     return 1 if bad or not rows else 0
+
+
+def print_table(rows, skipped):
+    print(f"\n{'suite':12} {'server':14} {'way':10} {'direct p/f/s':>14} {'through p/f/s':>14} {'differ':>7} {'unexplained':>12}")
+    for row in rows:
+        print(f"{row[0]:12} {row[1]:14} {row[2]:10} {row[3]:>14} {row[4]:>14} {row[5]:>7} {row[6]:>12}")
+    for name, server, reason in skipped:
+        print(f"*** SKIPPED: {name} on {server}: {reason}")
+
+
+def fits_reason(reason, text):
+    """A reason that begins with a refusal's code explains only a failure with that refusal."""
+    code = re.match(r"R\d+", reason)
+    return not code or f"Bifocal {code.group()}:" in text
 
 
 def differences(direct, found):
