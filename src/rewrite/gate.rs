@@ -145,11 +145,19 @@ fn unescaped(inner: &[u8], quote: u8, no_backslash_escapes: bool) -> Option<Vec<
 
 /// Whether a statement asks for the schema in a way that would show the newer one.
 fn introspects(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Option<&'static str> {
-    if (0..text.len()).any(|index| text.name(index).is_some_and(|name| name.eq_ignore_ascii_case("information_schema")))
-    {
+    let shows = text.is_word(0, "SHOW");
+    let is_inside =
+        !shows && facts.database.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(INFORMATION_SCHEMA));
+    let shows_newer = |index: usize| {
+        let reads = is_inside && text.is_any_word(index, &["FROM", "JOIN", "TABLE"]);
+        reads
+            || text.name(index).is_some_and(|name| name.eq_ignore_ascii_case(INFORMATION_SCHEMA))
+                && !names_no_table(text, index)
+    };
+    if (0..text.len()).any(shows_newer) {
         return Some("information_schema would show the newer schema");
     }
-    if !text.is_word(0, "SHOW") {
+    if !shows {
         return None;
     }
     let mut next = 1;
@@ -166,6 +174,34 @@ fn introspects(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Option<&'st
     let is_elsewhere = database.is_some_and(|name| !name.eq_ignore_ascii_case(&mapping.database));
     (!is_elsewhere).then_some("this SHOW would list the newer schema's tables")
 }
+
+/// Whether `information_schema` stands there for one of its tables that tell of no table, or for itself.
+fn names_no_table(text: &Text<'_>, index: usize) -> bool {
+    let table = text.is_punct(index + 1, ".").then(|| text.name(index + 2));
+    table.is_none_or(|name| name.is_some_and(|name| TABLELESS.iter().any(|known| name.eq_ignore_ascii_case(known))))
+}
+
+const INFORMATION_SCHEMA: &str = "information_schema";
+
+/// Tables of `information_schema` in which no table and no column of an application shows.
+const TABLELESS: [&str; 16] = [
+    "character_sets",
+    "collation_character_set_applicability",
+    "collations",
+    "enabled_roles",
+    "engines",
+    "global_status",
+    "global_variables",
+    "keywords",
+    "plugins",
+    "schema_privileges",
+    "schemata",
+    "session_status",
+    "session_variables",
+    "sql_functions",
+    "system_variables",
+    "user_privileges",
+];
 
 /// Whether a statement may change [`Facts`] (SET, USE, CALL, EXECUTE, versioned comments), so that the session
 /// has to ask the backend again before the next plan.
