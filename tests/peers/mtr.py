@@ -13,14 +13,15 @@ import support
 
 # A test that hangs is a failure; the slowest of the lists takes a few seconds.
 TEST_SECONDS = 90
+CI_TESTS = 40
 RESULT = re.compile(r"^(?:\[ *\d+%\] )?([\w/]+\.[\w-]+)(?: '([^']*)')?(?: w\d+)? +\[ (pass|fail|skipped|retry-pass|retry-fail|disabled) \]", re.M)
 
 
 class Suite:
     """One list of tests in one of the protocols that mysqltest has."""
 
-    def __init__(self, servers, tests, options=(), ci=()):
-        self.servers, self.tests, self.options, self.ci = servers, tests, options, ci
+    def __init__(self, servers, options=(), every=1, ci=()):
+        self.servers, self.options, self.every, self.ci = servers, options, every, ci
 
     def server_options(self, name, folder):
         """What their runner gives a server that it starts itself, as far as results depend on it."""
@@ -42,10 +43,10 @@ class Suite:
         return root, runner
 
     def names(self, name, ci):
-        lines = (support.HERE / self.tests[name.rsplit("-", 1)[0]]).read_text().split("\n")
-        names = [line.split("#")[0].strip() for line in lines]
-        names = [line for line in names if line]
-        return names[:: max(1, len(names) // 40)] if ci else names
+        """The list's tests, or every n-th of them."""
+        lines = (support.HERE / f"mtr-{name.split('-')[0]}.list").read_text().splitlines()
+        names = [line for line in lines if line and not line.startswith("#")]
+        return names[:: max(self.every, len(names) // CI_TESTS if ci else 1)]
 
     def run(self, prepared, server, port, folder, ci):
         root, runner = prepared
@@ -92,7 +93,7 @@ def client_folder(root, server, folder):
 CLEAN = """\
 #!/bin/sh
 {client} --skip-column-names -e "SELECT CONCAT('DROP DATABASE \\`', schema_name, '\\`;') FROM information_schema.schemata
-    WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'bifocal_probe', 'mtr')" |
+    WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'mtr')" |
     {client} --force
 rm -rf {data}/test
 find {folder}/var/tmp -maxdepth 1 -type f -delete
