@@ -59,8 +59,8 @@ class Suite:
         command += ["--extern", "user=root", "--extern", "protocol=tcp", f"--vardir={folder}/var", f"--client-bindir={binaries}"]
         command += ["--force", "--retry=0", "--max-test-fail=0", "--nowarnings", "--nocheck-testcases"]
         command += ["--testcase-timeout=3", "--suite-timeout=60", *self.options]
-        # What tests call of the database that the runner makes in a server that it starts itself.
-        server.sql("CREATE DATABASE mtr; CREATE PROCEDURE mtr.add_suppression(pattern VARCHAR(255)) SET @ignored = pattern;")
+        # What tests call of the database that the runner makes in a server that it starts itself, and what is so before.
+        server.sql(BEFORE.format(variables=variables(server)))
         zones = next(root.glob("usr/**/*_test_data_timezone.sql"))
         server.sql(zones.read_text(), "mysql")
         names = self.names(server.name, ci)
@@ -71,6 +71,10 @@ class Suite:
         return outcomes(log.read_text(errors="replace"))
 
 
+def variables(server):
+    return f"{'performance' if server.is_mysql else 'information'}_schema.global_variables"
+
+
 def client_folder(root, server, folder):
     """The suite's programs, mysqltest among them as a script that first cleans the server."""
     binaries = folder / "bin"
@@ -79,7 +83,8 @@ def client_folder(root, server, folder):
         for program in (root / place).glob("*") if (root / place).exists() else []:
             if not (binaries / program.name).exists():
                 (binaries / program.name).symlink_to(program)
-    clean = CLEAN.format(client=" ".join(str(word) for word in server.client()), data=server.data, folder=folder)
+    client = " ".join(str(word) for word in server.client())
+    clean = CLEAN.format(client=client, data=server.data, folder=folder, variables=variables(server))
     for name in ("mysqltest", "mariadb-test"):
         if (binaries / name).exists():
             real = (binaries / name).resolve()
@@ -89,15 +94,28 @@ def client_folder(root, server, folder):
     return binaries
 
 
-# Files that a test forgot keep DROP DATABASE from removing the folder.
+# What a test may leave that ends early: databases, accounts, global variables, files (which keep DROP DATABASE from
+# removing the folder).
 CLEAN = """\
 #!/bin/sh
-{client} --skip-column-names -e "SELECT CONCAT('DROP DATABASE \\`', schema_name, '\\`;') FROM information_schema.schemata
-    WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'mtr')" |
-    {client} --force
+{client} --skip-column-names --raw <<'SQL' | {client} --force 2>/dev/null
+SELECT CONCAT('DROP DATABASE `', schema_name, '`;') FROM information_schema.schemata
+    WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema', 'mtr');
+SELECT CONCAT('DROP ', IF(host = '', 'ROLE ', 'USER '), QUOTE(user), IF(host = '', '', CONCAT('@', QUOTE(host))), ';')
+    FROM mysql.user WHERE CONCAT(user, '@', host) NOT IN (SELECT name FROM mtr.accounts);
+SELECT CONCAT('SET GLOBAL ', old.name, ' = ', IF(old.value REGEXP '^-?[0-9.]+$', old.value, QUOTE(old.value)), ';')
+    FROM mtr.variables old JOIN {variables} new ON new.variable_name = old.name
+    WHERE BINARY old.value <> BINARY new.variable_value AND old.name NOT LIKE 'gtid%';
+SQL
 rm -rf {data}/test
 find {folder}/var/tmp -maxdepth 1 -type f -delete
 {client} -e 'CREATE DATABASE test' || exit 1
+"""
+BEFORE = """\
+CREATE DATABASE mtr;
+CREATE PROCEDURE mtr.add_suppression(pattern VARCHAR(255)) SET @ignored = pattern;
+CREATE TABLE mtr.accounts AS SELECT CONCAT(user, '@', host) AS name FROM mysql.user;
+CREATE TABLE mtr.variables AS SELECT variable_name AS name, variable_value AS value FROM {variables};
 """
 
 
