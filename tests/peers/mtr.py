@@ -151,7 +151,7 @@ class ClientTest:
         command += ["--testcase", "--silent", f"--vardir={folder}/var"]
         shown = subprocess.run([*command, "--show-tests"], capture_output=True, text=True).stdout
         found = {}
-        for name in re.findall(r"^\s*(test_\w+)\s*$", shown, re.M):
+        for name in re.findall(r"^\s*(\w+)\s*$", shown, re.M):
             # What a test leaves that failed would fail the next.
             server.sql("DROP DATABASE IF EXISTS client_test_db")
             try:
