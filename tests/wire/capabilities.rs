@@ -163,7 +163,9 @@ fn progress() -> Script {
         let count = packets.len();
         packets.retain(|(_, payload)| !payload.starts_with(b"\xff\xff\xff"));
         if count > packets.len() {
-            packets.iter_mut().for_each(|(seq, _)| *seq = 0);
+            for (seq, _) in packets {
+                *seq = 0;
+            }
         }
     })
 }

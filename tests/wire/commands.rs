@@ -27,7 +27,8 @@ fn pipelined() -> Script {
         b"\x1f".to_vec(),
         query("SELECT mail FROM users WHERE id = 2"),
     ];
-    script("l13_answers_come_in_the_order_of_commands", vec![Step::Commands(ahead)]).ignoring(without_digits)
+    script("l13_answers_come_in_the_order_of_commands", vec![Step::Commands(ahead)])
+        .ignoring(|packets| without_digits(packets))
 }
 
 fn last_statement() -> Script {
@@ -52,11 +53,12 @@ fn last_statement() -> Script {
 }
 
 fn statistics() -> Script {
-    script("l14_statistics_is_a_bare_string", vec![one(b"\x09"), one(b"\x09trailing")]).ignoring(without_digits)
+    script("l14_statistics_is_a_bare_string", vec![one(b"\x09"), one(b"\x09trailing")])
+        .ignoring(|packets| without_digits(packets))
 }
 
-/// Numbers of all lengths become alike; so do those that tell lengths, where they are digits by chance.
-fn without_digits(packets: &mut Vec<Packet>) {
+/// What `COM_STATISTICS` counts is not the same twice.
+fn without_digits(packets: &mut [Packet]) {
     for (_, payload) in packets.iter_mut().filter(|(_, payload)| payload.starts_with(b"Uptime")) {
         let text = String::from_utf8_lossy(payload);
         let words: Vec<&str> =

@@ -5,12 +5,13 @@
 //!     WIRE_SERVERS=mariadb-10.11,mysql-9.7     only these servers
 //!
 //! A script's name begins with the line of the list of traps that it proves. Adding one is adding a few lines to
-//! `capabilities.rs`, `commands.rs`, `framing.rs` or `prepared.rs`.
+//! `capabilities.rs`, `commands.rs`, `framing.rs` or `prepared.rs`; what a script cannot tell stands in `own.rs`.
 
 mod capabilities;
 mod client;
 mod commands;
 mod framing;
+mod own;
 mod prepared;
 mod script;
 #[expect(dead_code, reason = "each test uses a part of it")]
@@ -26,6 +27,7 @@ use std::{
 use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Failed, Trial};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use support::{
     client::Client,
@@ -107,17 +109,31 @@ fn trials(arguments: &Arguments) -> Result<Vec<Trial>> {
             script.family.is_none_or(|family| family == kind.family) && kind.major >= script.since
         };
         for script in all.into_iter().filter(fits) {
-            let (shop, runtime, kind) = (Arc::clone(&shop), Arc::clone(&runtime), kind.clone());
-            trials.push(Trial::test(format!("{}::{}", script.name, kind.name), move || {
-                let mut shop = shop.lock().unwrap_or_else(PoisonError::into_inner);
-                if shop.is_none() {
-                    *shop = Some(runtime.block_on(Shop::open(&kind)).map_err(failed)?);
-                }
-                shop.as_ref().map_or(Ok(()), |shop| script.run(shop).map_err(failed))
-            }));
+            trials.push(trial(script.name, kind, &shop, &runtime, move |shop| script.run(shop)));
+        }
+        for own in own::ALL.into_iter().filter(|own| own.family.is_none_or(|family| family == kind.family)) {
+            trials.push(trial(own.name, kind, &shop, &runtime, own.run));
         }
     }
     Ok(trials)
+}
+
+/// One script on one server.
+fn trial(
+    name: &str,
+    kind: &Kind,
+    shop: &Arc<Mutex<Option<Shop>>>,
+    runtime: &Arc<Runtime>,
+    run: impl FnOnce(&Shop) -> Result<()> + Send + 'static,
+) -> Trial {
+    let (shop, runtime, kind) = (Arc::clone(shop), Arc::clone(runtime), kind.clone());
+    Trial::test(format!("{name}::{}", kind.name), move || {
+        let mut shop = shop.lock().unwrap_or_else(PoisonError::into_inner);
+        if shop.is_none() {
+            *shop = Some(runtime.block_on(Shop::open(&kind)).map_err(failed)?);
+        }
+        shop.as_ref().map_or(Ok(()), |shop| run(shop).map_err(failed))
+    })
 }
 
 fn failed(error: anyhow::Error) -> Failed {
