@@ -30,7 +30,7 @@ enum Command {
     /// Show how a statement would be rewritten, which changes did it, and why one is refused.
     Explain(explain::Args),
     /// Run the proxy.
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Capture a version's schema from a server as JSON.
     Snapshot(snapshot::Args),
 }
@@ -49,7 +49,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => block_on(check::run(&args)),
         Command::Demo(args) => block_on(demo::run(&args)),
         Command::Explain(args) => explain::run(&args),
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Snapshot(args) => block_on(snapshot::run(&args)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::Arc,
 };
@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::USAGE;
 use crate::{
     config::{Config, Written},
-    proxy::Proxy,
+    proxy::{Loaded, Proxy},
     rules::Ruleset,
     session::{VersionName, is_known},
 };
@@ -56,12 +56,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         let name = VersionName { database, version };
         anyhow::ensure!(is_known(&rules, &name), "the rules know no {name}, which --listen {listen} asks for");
     }
-    let path = config.rules.clone();
-    let rules = Arc::new(ArcSwap::from_pointee(rules));
+    let loaded = Loaded::from_config(&config).map_err(anyhow::Error::msg)?;
+    let (rules, loaded) = (Arc::new(ArcSwap::from_pointee(rules)), Arc::new(ArcSwap::from_pointee(loaded)));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let reloading = tokio::spawn(reload_on_hangup(path, rules.clone()));
-    let proxy = Proxy::bind(config, rules).await?;
+    let reloading = tokio::spawn(reload_on_hangup(config.clone(), rules.clone(), loaded.clone()));
+    let proxy = Proxy::bind(config, rules, loaded).await?;
     announce(&proxy)?;
     proxy
         .run(async {
@@ -91,24 +91,32 @@ fn announce(proxy: &Proxy) -> io::Result<()> {
     stdout.flush()
 }
 
-/// On SIGHUP, the new rules are put in force whole, or the old ones stay.
-async fn reload_on_hangup(path: Option<PathBuf>, rules: Arc<ArcSwap<Ruleset>>) -> io::Result<()> {
+/// On SIGHUP, the new rules are put in force whole, or the old ones stay; and so are certificates and keys.
+async fn reload_on_hangup(
+    config: Config,
+    rules: Arc<ArcSwap<Ruleset>>,
+    loaded: Arc<ArcSwap<Loaded>>,
+) -> io::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
+    let config = Arc::new(config);
     while hangup.recv().await.is_some() {
-        let Some(path) = path.clone() else {
-            eprintln!("bifocal: nothing to reload, there is no --rules");
-            continue;
-        };
+        let (now, before) = (config.clone(), loaded.load_full());
+        // Reading and compiling is work for a thread of its own: connections go on meanwhile.
+        let work = move || (before.reload(&now), now.rules.as_deref().map(load_rules));
+        let (files, new_rules) = tokio::task::spawn_blocking(work).await?;
+        match files {
+            Ok(files) => loaded.store(Arc::new(files)),
+            Err(error) => eprintln!("bifocal: the old certificates and keys stay in force: {error}"),
+        }
         let generation = rules.load().generation + 1;
-        // Compiling is work for a thread of its own: connections go on meanwhile.
-        let loaded = tokio::task::spawn_blocking(move || load_rules(&path)).await?;
-        match loaded {
-            Ok(mut loaded) => {
-                loaded.generation = generation;
-                rules.store(Arc::new(loaded));
+        match new_rules {
+            None => eprintln!("bifocal: there are no rules to reload, there is no --rules"),
+            Some(Ok(mut new_rules)) => {
+                new_rules.generation = generation;
+                rules.store(Arc::new(new_rules));
                 eprintln!("bifocal: generation {generation} of the rules is in force");
             }
-            Err(error) => eprintln!("bifocal: the old rules stay in force: {error:#}"),
+            Some(Err(error)) => eprintln!("bifocal: the old rules stay in force: {error:#}"),
         }
     }
     Ok(())

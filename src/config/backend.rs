@@ -1,14 +1,19 @@
 //! The backend's address, written as a URL.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
-/// Where the backend listens: `mysql://host[:port]`.
+/// Where the backend listens: `mysql://host[:port]` or `unix:/path`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackendAddress {
-    /// A name or an address, without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
+pub enum BackendAddress {
+    /// Over TCP.
+    Tcp {
+        /// A name or an address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Unix(PathBuf),
 }
 
 const DEFAULT_PORT: u16 = 3306;
@@ -17,8 +22,12 @@ impl FromStr for BackendAddress {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
+        if let Some(path) = url.strip_prefix("unix:") {
+            let is_path = path.starts_with('/');
+            return if is_path { Ok(Self::Unix(path.into())) } else { Err(no_path(url)) };
+        }
         let Some(authority) = url.strip_prefix("mysql://") else {
-            return Err(format!("'{url}' does not begin with mysql://; write mysql://host:3306"));
+            return Err(format!("'{url}' begins neither with mysql:// nor with unix:; write mysql://host:3306"));
         };
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         if authority.contains('@') {
@@ -39,14 +48,21 @@ impl FromStr for BackendAddress {
             None => DEFAULT_PORT,
             Some(port) => port.parse().map_err(|_| format!("'{port}' in '{url}' is not a port"))?,
         };
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self::Tcp { host: host.to_owned(), port })
     }
 }
 
 impl fmt::Display for BackendAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        match self {
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
     }
+}
+
+fn no_path(url: &str) -> String {
+    format!("'{url}' names no socket; write unix:/run/mysqld/mysqld.sock")
 }
 
 #[cfg(test)]
@@ -55,12 +71,23 @@ mod tests {
 
     #[test]
     fn reads_hosts_and_ports() {
-        let read = |url: &str| url.parse::<BackendAddress>().map(|address| (address.host, address.port));
-        assert_eq!(read("mysql://db.internal:3307"), Ok(("db.internal".to_owned(), 3307)));
-        assert_eq!(read("mysql://db/"), Ok(("db".to_owned(), 3306)));
-        assert_eq!(read("mysql://[::1]:1"), Ok(("::1".to_owned(), 1)));
-        assert_eq!(read("mysql://[::1]"), Ok(("::1".to_owned(), 3306)));
-        for url in ["db:3306", "mysql://", "mysql://db:x", "mysql://root@db", "mysql://db/shop", "mysql://:3306"] {
+        let read = |url: &str| url.parse::<BackendAddress>().map(|address| address.to_string());
+        assert_eq!(read("mysql://db.internal:3307").as_deref(), Ok("db.internal:3307"));
+        assert_eq!(read("mysql://db/").as_deref(), Ok("db:3306"));
+        assert_eq!(read("mysql://[::1]:1"), Ok("::1:1".to_owned()));
+        assert_eq!(read("mysql://[::1]"), Ok("::1:3306".to_owned()));
+        assert_eq!(read("unix:/run/my.sock").as_deref(), Ok("unix:/run/my.sock"));
+        let wrong = [
+            "db:3306",
+            "mysql://",
+            "mysql://db:x",
+            "mysql://root@db",
+            "mysql://db/shop",
+            "mysql://:3306",
+            "unix:",
+            "unix:a",
+        ];
+        for url in wrong {
             assert!(read(url).is_err(), "{url}");
         }
     }

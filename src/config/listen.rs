@@ -1,14 +1,23 @@
 //! An address to listen on, and the version of the connections that come in there.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 /// `address[=database@version]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen {
-    /// Where to listen; port 0 is any free one.
-    pub address: SocketAddr,
+    /// Where to listen.
+    pub address: ListenAddress,
     /// The database and the version, as written.
     pub version: Option<(String, String)>,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An address and a port; port 0 is any free one.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
 }
 
 impl FromStr for Listen {
@@ -19,9 +28,7 @@ impl FromStr for Listen {
             Some((address, version)) => (address, Some(version)),
             None => (written, None),
         };
-        let address = address
-            .parse()
-            .map_err(|_| format!("'{address}' is not an address with a port; write 0.0.0.0:3306 or [::]:3306"))?;
+        let address = address.parse()?;
         let version = match version.map(|version| version.split_once('@')) {
             None => None,
             Some(Some((database, version))) if !database.is_empty() && !version.is_empty() => {
@@ -30,6 +37,20 @@ impl FromStr for Listen {
             Some(_) => return Err(format!("'{written}' has no database and version after '='; write shop@v1")),
         };
         Ok(Self { address, version })
+    }
+}
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(written: &str) -> Result<Self, String> {
+        match written.strip_prefix("unix:") {
+            Some(path) if path.starts_with('/') => Ok(Self::Unix(path.into())),
+            Some(_) => Err(format!("'{written}' names no socket; write unix:/run/bifocal.sock")),
+            None => written.parse().map(Self::Tcp).map_err(|_| {
+                format!("'{written}' is not an address with a port; write 0.0.0.0:3306, [::]:3306 or unix:/path")
+            }),
+        }
     }
 }
 
@@ -43,16 +64,26 @@ impl fmt::Display for Listen {
     }
 }
 
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Listen;
 
     #[test]
     fn what_is_read_is_written_again() {
-        for written in ["127.0.0.1:0", "0.0.0.0:3306=shop@v1", "[::]:3307=a@b@c"] {
+        for written in ["127.0.0.1:0", "0.0.0.0:3306=shop@v1", "[::]:3307=a@b@c", "unix:/run/b.sock=shop@v1"] {
             assert_eq!(written.parse::<Listen>().map(|listen| listen.to_string()).as_deref(), Ok(written));
         }
-        for written in ["3306", "localhost:3306", "127.0.0.1:1=shop", "127.0.0.1:1=@v1", "127.0.0.1:1="] {
+        for written in ["3306", "localhost:3306", "127.0.0.1:1=shop", "127.0.0.1:1=@v1", "127.0.0.1:1=", "unix:b.sock"]
+        {
             assert!(written.parse::<Listen>().is_err(), "{written}");
         }
     }

@@ -4,7 +4,9 @@
 mod backend;
 mod listen;
 mod serve;
+mod tls;
 
 pub use backend::BackendAddress;
-pub use listen::Listen;
+pub use listen::{Listen, ListenAddress};
 pub use serve::{Config, Mistakes, Written};
+pub use tls::{BackendLeg, BackendTls, ClientLeg, ClientTls, Identity};

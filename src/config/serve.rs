@@ -5,19 +5,22 @@ use std::{fmt, fs, path::PathBuf, str::FromStr, time::Duration};
 use clap::Args;
 use serde::Deserialize;
 
-use super::{BackendAddress, Listen};
+use super::{
+    BackendAddress, Listen,
+    tls::{self, BackendLeg, ClientLeg},
+};
 
 /// The options as written. A flag wins over the environment, and both over the file.
 #[derive(Debug, Default, Clone, Args, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Written {
-    /// The backend: mysql://host:port
+    /// The backend: mysql://host:port or unix:/path
     #[arg(long, env = "BIFOCAL_BACKEND", value_name = "URL")]
     pub backend: Option<String>,
     /// The folder with the rule files; without it every connection is relayed as it is
     #[arg(long, env = "BIFOCAL_RULES", value_name = "DIR")]
     pub rules: Option<PathBuf>,
-    /// Where to listen, and the version of who connects there: address:port[=database@version]
+    /// Where to listen, and the version of who connects there: address:port[=database@version], unix:/path[=…]
     #[arg(long, env = "BIFOCAL_LISTEN", value_name = "ADDRESS", value_delimiter = ',')]
     pub listen: Vec<String>,
     /// The most connections at a time [default: 10000]
@@ -32,6 +35,42 @@ pub struct Written {
     /// How long statements and transactions may go on after SIGTERM, in seconds [default: 10]
     #[arg(long, env = "BIFOCAL_DRAIN_TIMEOUT", value_name = "SECONDS")]
     pub drain_timeout: Option<f64>,
+    /// How long a peer may take to read what is sent to it, in seconds [default: 60]
+    #[arg(long, env = "BIFOCAL_WRITE_TIMEOUT", value_name = "SECONDS")]
+    pub write_timeout: Option<f64>,
+    /// Whether clients have TLS: off, prefer, require [default: prefer, if there is a certificate]
+    #[arg(long, env = "BIFOCAL_TLS", value_name = "MODE")]
+    pub tls: Option<String>,
+    /// The certificate that clients see, and those between it and its authority, in PEM
+    #[arg(long, env = "BIFOCAL_TLS_CERTIFICATE", value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, env = "BIFOCAL_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// The authorities of the certificates that clients must show, in PEM
+    #[arg(long, env = "BIFOCAL_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whether the backend has TLS: off, prefer, require, verify [default: verify with --backend-ca, else prefer]
+    #[arg(long, env = "BIFOCAL_BACKEND_TLS", value_name = "MODE")]
+    pub backend_tls: Option<String>,
+    /// The authorities to trust for the backend's certificate, in PEM, e.g. RDS's bundle
+    #[arg(long, env = "BIFOCAL_BACKEND_CA", value_name = "FILE")]
+    pub backend_ca: Option<PathBuf>,
+    /// The name in the backend's certificate [default: the backend's host]
+    #[arg(long, env = "BIFOCAL_BACKEND_TLS_NAME", value_name = "NAME")]
+    pub backend_tls_name: Option<String>,
+    /// The certificate to show to the backend, in PEM
+    #[arg(long, env = "BIFOCAL_BACKEND_CERTIFICATE", value_name = "FILE")]
+    pub backend_certificate: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, env = "BIFOCAL_BACKEND_KEY", value_name = "FILE")]
+    pub backend_key: Option<PathBuf>,
+    /// The RSA key for passwords of clients without TLS, PKCS #8 in PEM [default: a new one at each start]
+    #[arg(long, env = "BIFOCAL_RSA_KEY", value_name = "FILE")]
+    pub rsa_key: Option<PathBuf>,
+    /// Let passwords pass over loopback as they are (mysql_clear_password), as over TLS
+    #[arg(long, env = "BIFOCAL_TRUST_LOOPBACK")]
+    pub trust_loopback: bool,
     /// A YAML file with these options, named as the flags with '_' for '-'
     #[arg(long, env = "BIFOCAL_CONFIG", value_name = "FILE")]
     #[serde(skip)]
@@ -55,6 +94,16 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// How long statements and transactions may go on after SIGTERM.
     pub drain_timeout: Duration,
+    /// How long a peer may take to read what is sent to it.
+    pub write_timeout: Duration,
+    /// The client's leg.
+    pub tls: ClientLeg,
+    /// The backend's leg.
+    pub backend_tls: BackendLeg,
+    /// The RSA key for passwords of clients without TLS.
+    pub rsa_key: Option<PathBuf>,
+    /// Passwords may pass over loopback as they are.
+    pub trust_loopback: bool,
 }
 
 /// Everything that is wrong with a configuration.
@@ -98,6 +147,8 @@ impl Config {
         let connect_timeout = seconds("connect-timeout", written.connect_timeout, CONNECT_TIMEOUT);
         let handshake_timeout = seconds("handshake-timeout", written.handshake_timeout, HANDSHAKE_TIMEOUT);
         let drain_timeout = seconds("drain-timeout", written.drain_timeout, DRAIN_TIMEOUT);
+        let write_timeout = seconds("write-timeout", written.write_timeout, WRITE_TIMEOUT);
+        let (tls, backend_tls) = legs(&written, mistakes);
         let max_connections = written.max_connections.unwrap_or(MAX_CONNECTIONS);
         if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
             mistakes.0.push(format!("max-connections: {max_connections} is not between 1 and {MOST_CONNECTIONS}"));
@@ -110,8 +161,29 @@ impl Config {
             connect_timeout,
             handshake_timeout,
             drain_timeout,
+            write_timeout,
+            tls,
+            backend_tls,
+            rsa_key: written.rsa_key,
+            trust_loopback: written.trust_loopback,
         })
     }
+}
+
+fn legs(written: &Written, mistakes: &mut Mistakes) -> (ClientLeg, BackendLeg) {
+    let Written { tls_certificate, tls_key, tls_client_ca, .. } = written.clone();
+    let Written { backend_certificate, backend_key, backend_ca, backend_tls_name, .. } = written.clone();
+    let client_mode = written.tls.as_ref().and_then(|mode| mistakes.note(parsed("tls", mode)));
+    let backend_mode = written.backend_tls.as_ref().and_then(|mode| mistakes.note(parsed("backend-tls", mode)));
+    let client = mistakes.note(tls::identity("tls", tls_certificate, tls_key)).map(|identity| {
+        let leg = ClientLeg::resolve(client_mode, identity, tls_client_ca);
+        mistakes.note(leg).unwrap_or_default()
+    });
+    let backend = mistakes.note(tls::identity("backend", backend_certificate, backend_key)).map(|identity| {
+        let leg = BackendLeg::resolve(backend_mode, backend_ca, backend_tls_name, identity);
+        mistakes.note(leg).unwrap_or_default()
+    });
+    (client.unwrap_or_default(), backend.unwrap_or_default())
 }
 
 impl Written {
@@ -125,6 +197,18 @@ impl Written {
             connect_timeout: self.connect_timeout.or(file.connect_timeout),
             handshake_timeout: self.handshake_timeout.or(file.handshake_timeout),
             drain_timeout: self.drain_timeout.or(file.drain_timeout),
+            write_timeout: self.write_timeout.or(file.write_timeout),
+            tls: self.tls.or(file.tls),
+            tls_certificate: self.tls_certificate.or(file.tls_certificate),
+            tls_key: self.tls_key.or(file.tls_key),
+            tls_client_ca: self.tls_client_ca.or(file.tls_client_ca),
+            backend_tls: self.backend_tls.or(file.backend_tls),
+            backend_ca: self.backend_ca.or(file.backend_ca),
+            backend_tls_name: self.backend_tls_name.or(file.backend_tls_name),
+            backend_certificate: self.backend_certificate.or(file.backend_certificate),
+            backend_key: self.backend_key.or(file.backend_key),
+            rsa_key: self.rsa_key.or(file.rsa_key),
+            trust_loopback: self.trust_loopback || file.trust_loopback,
             config: self.config,
         }
     }
@@ -158,6 +242,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As the servers' own `net_write_timeout`.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[cfg(test)]
 mod tests {

@@ -5,30 +5,36 @@
 
 mod buffers;
 mod connection;
+mod listener;
+mod stream;
+mod tls;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::{Semaphore, mpsc, watch},
     time::{sleep, timeout},
 };
 
 use crate::{
-    config::Config,
+    config::{Config, ListenAddress},
     rules::Ruleset,
     session::{Planner, VersionName},
     wire,
 };
 use buffers::Buffers;
+use listener::Listener;
+use stream::Socket;
+pub use tls::Loaded;
 
 /// Listeners that are bound, and what their connections need.
 #[derive(Debug)]
 pub struct Proxy {
-    listeners: Vec<(TcpListener, Option<VersionName>)>,
+    listeners: Vec<(Listener, Option<VersionName>)>,
     config: Config,
     rules: Arc<ArcSwap<Ruleset>>,
+    loaded: Arc<ArcSwap<Loaded>>,
     planner: Planner,
 }
 
@@ -37,6 +43,7 @@ pub struct Proxy {
 struct Shared {
     config: Config,
     rules: Arc<ArcSwap<Ruleset>>,
+    loaded: Arc<ArcSwap<Loaded>>,
     buffers: Buffers,
     permits: Arc<Semaphore>,
     planner: Planner,
@@ -53,17 +60,17 @@ enum Phase {
 }
 
 impl Proxy {
-    /// Binds every listener.
-    pub async fn bind(config: Config, rules: Arc<ArcSwap<Ruleset>>) -> io::Result<Self> {
+    /// Binds every listener. The rules and what is loaded can be put in force anew while it runs.
+    pub async fn bind(config: Config, rules: Arc<ArcSwap<Ruleset>>, loaded: Arc<ArcSwap<Loaded>>) -> io::Result<Self> {
         let mut listeners = Vec::with_capacity(config.listen.len());
         for listen in &config.listen {
-            let listener = TcpListener::bind(listen.address)
+            let listener = Listener::bind(&listen.address)
                 .await
                 .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}")))?;
             let version = listen.version.clone().map(|(database, version)| VersionName { database, version });
             listeners.push((listener, version));
         }
-        Ok(Self { listeners, config, rules, planner: Planner::default() })
+        Ok(Self { listeners, config, rules, loaded, planner: Planner::default() })
     }
 
     /// The same proxy with another planner.
@@ -74,15 +81,15 @@ impl Proxy {
     }
 
     /// The bound addresses and their versions, in the order of the configuration.
-    pub fn addresses(&self) -> io::Result<Vec<(SocketAddr, Option<VersionName>)>> {
-        self.listeners.iter().map(|(listener, version)| Ok((listener.local_addr()?, version.clone()))).collect()
+    pub fn addresses(&self) -> io::Result<Vec<(ListenAddress, Option<VersionName>)>> {
+        self.listeners.iter().map(|(listener, version)| Ok((listener.address()?, version.clone()))).collect()
     }
 
     /// Serves until `shutdown` is done, then drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let Self { listeners, config, rules, planner } = self;
+        let Self { listeners, config, rules, loaded, planner } = self;
         let permits = Arc::new(Semaphore::new(config.max_connections));
-        let shared = Arc::new(Shared { config, rules, buffers: Buffers::default(), permits, planner });
+        let shared = Arc::new(Shared { config, rules, loaded, buffers: Buffers::default(), permits, planner });
         let (phase_sender, phase) = watch::channel(Phase::Running);
         // Every connection holds a sender: the channel closes when the last one has ended.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);
@@ -110,7 +117,7 @@ impl Proxy {
 }
 
 async fn accept(
-    listener: TcpListener,
+    listener: Listener,
     version: Option<VersionName>,
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
@@ -143,7 +150,7 @@ async fn accept(
 
 /// Says no in place of the greeting. Such an ERR has no SQLSTATE: the client has not yet told that it speaks the
 /// 4.1 protocol.
-fn refuse(client: &TcpStream, number: u16, message: &str) {
+fn refuse(client: &Socket, number: u16, message: &str) {
     let mut payload = Vec::new();
     wire::ErrPacket { number, sqlstate: None, message: message.as_bytes() }.encode(&mut payload);
     let mut packet = Vec::new();

@@ -1,93 +1,27 @@
-//! The connection phase after the greeting, and `COM_CHANGE_USER`: a dialog that is relayed until OK or ERR.
+//! Authentication, after the handshake response and by `COM_CHANGE_USER`: a dialog that is relayed until OK or ERR.
 //!
 //! Bifocal knows no passwords. Each packet of the client must be an answer to one of the backend's: a command
-//! sent ahead stays here until the dialog is over, so that it cannot pass unplanned.
+//! sent ahead stays here until the dialog is over, so that it cannot pass unplanned. Sequence ids are each leg's own: TLS on
+//! one leg takes one more there, and so does a key that only one leg needs.
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html>
 
 use super::{
     End, Io, Settings, State, Step,
+    connecting::clear_password,
+    legs::{CACHING_SHA2_PASSWORD, Conversion, SHA256_PASSWORD},
     relay::Relay,
-    version::{self, Decision, Wishes},
+    rsa::{self, BadKey, Password},
+    version::Decision,
     versioned::Versioned,
 };
 use crate::{
     rewrite::ServerError,
-    wire::{Capabilities, ErrPacket, Extent, Greeting, HandshakeResponse, OkPacket, put_payload},
+    wire::{
+        AUTH_MORE_DATA, AuthSwitch, Capabilities, ErrPacket, Extent, FAST_AUTHENTICATION_SUCCESS, OkPacket,
+        PERFORM_FULL_AUTHENTICATION, REQUEST_PUBLIC_KEY, REQUEST_PUBLIC_KEY_SHA256, put_payload,
+    },
 };
-
-/// Waits for the backend's greeting.
-#[derive(Debug)]
-pub(super) struct AwaitGreeting;
-
-impl AwaitGreeting {
-    pub fn backend(io: &mut Io<'_>) -> Step {
-        let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
-        let payload = &mut io.backend.rest_mut()[..extent.wire_len][crate::wire::HEADER_LEN..];
-        if payload.first() == Some(&ErrPacket::HEADER) {
-            io.relay_backend(extent.wire_len);
-            return Step::Become(State::Ended(End::Refused));
-        }
-        let Ok(greeting) = Greeting::decode(payload) else { return Step::Become(State::Ended(End::BackendBroke)) };
-        let offered = greeting.capabilities.without(Capabilities::MASKED);
-        greeting.patch(payload, offered);
-        io.relay_backend(extent.wire_len);
-        Step::Become(State::AwaitResponse(AwaitResponse { offered }))
-    }
-}
-
-/// Waits for the client's handshake response.
-#[derive(Debug)]
-pub(super) struct AwaitResponse {
-    /// What the client was offered.
-    offered: Capabilities,
-}
-
-impl AwaitResponse {
-    pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
-        let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
-        match self.answer(io, extent, settings) {
-            Ok(authentication) => Step::Become(State::Authentication(authentication)),
-            Err(error) => {
-                io.client.skip(extent.wire_len, &mut io.out.to_backend);
-                io.put_error(extent.last_seq.wrapping_add(1), &error);
-                Step::Become(State::Ended(End::Refused))
-            }
-        }
-    }
-
-    /// The backend speaks only to say that it ends the connection.
-    pub fn backend(io: &mut Io<'_>) -> Step {
-        let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
-        io.relay_backend(extent.wire_len);
-        Step::Become(State::Ended(End::Refused))
-    }
-
-    fn answer(&self, io: &mut Io<'_>, extent: Extent, settings: &Settings) -> Result<Authentication, ServerError> {
-        let mut joined = Vec::new();
-        let payload = extent.payload(io.client.rest(), &mut joined);
-        let wanted = HandshakeResponse::decode_capabilities(payload).map_err(|_| bad_handshake())?;
-        if wanted.has(Capabilities::SSL) {
-            return Err(no_tls());
-        }
-        if !wanted.has(Capabilities::PROTOCOL_41) {
-            return Err(bad_handshake());
-        }
-        let response = HandshakeResponse::decode(payload).map_err(|_| bad_handshake())?;
-        let wishes = Wishes {
-            database: response.database.as_ref().map(|(name, _)| *name),
-            attribute: response.attributes.value(version::ATTRIBUTE),
-            listener: settings.listener.as_ref(),
-        };
-        let decision = version::decide(&settings.rules, wishes)?;
-        let not_offered = Capabilities(Capabilities::AS_OFFERED.0 & !self.offered.0);
-        let capabilities = wanted.without(Capabilities::MASKED).without(not_offered);
-        let encoded = response.encode(payload, capabilities, decision.database.as_deref().map(str::as_bytes));
-        io.client.skip(extent.wire_len, &mut io.out.to_backend);
-        put_payload(&mut io.out.to_backend, extent.first_seq, &encoded);
-        Ok(Authentication::new(capabilities, decision, None))
-    }
-}
 
 /// Relays the dialog until the backend says OK or ERR.
 #[derive(Debug)]
@@ -100,14 +34,52 @@ pub(super) struct Authentication {
     asked: usize,
     /// What both may still send.
     bytes_left: usize,
+    /// Sequence id of the last packet on the client's leg.
+    client_seq: u8,
+    /// Sequence id of the last packet on the backend's leg.
+    backend_seq: u8,
+    /// The plugin whose dialog it is.
+    plugin: Vec<u8>,
+    exchange: Exchange,
+}
+
+/// What is done with the next packet of the plugin's dialog.
+#[derive(Debug)]
+enum Exchange {
+    /// It goes on as it is.
+    Relay,
+    /// The client sends a password for which the backend's key is still to be asked.
+    AwaitPassword,
+    /// The backend sends its key for a password that is here.
+    AwaitKey(Password),
+    /// The client asks for a key, which it gets from here.
+    AwaitKeyRequest,
+    /// The client sends a password that is to be decrypted here.
+    AwaitEncrypted,
 }
 
 /// A dialog is over after this: keys, tickets and questions are short.
 const MAX_DIALOG_LEN: usize = 1 << 20;
 
 impl Authentication {
-    pub fn new(capabilities: Capabilities, decision: Decision, before: Option<Box<State>>) -> Self {
-        Self { capabilities, decision, before, asked: 0, bytes_left: MAX_DIALOG_LEN }
+    pub fn new(capabilities: Capabilities, decision: Decision, plugin: &[u8]) -> Self {
+        Self {
+            capabilities,
+            decision,
+            before: None,
+            asked: 0,
+            bytes_left: MAX_DIALOG_LEN,
+            client_seq: 0,
+            backend_seq: 0,
+            plugin: plugin.to_vec(),
+            exchange: Exchange::Relay,
+        }
+    }
+
+    /// The last sequence ids on both legs.
+    pub fn after(mut self, client_seq: u8, backend_seq: u8) -> Self {
+        (self.client_seq, self.backend_seq) = (client_seq, backend_seq);
+        self
     }
 
     pub fn with_before(mut self, before: State) -> Self {
@@ -115,49 +87,145 @@ impl Authentication {
         self
     }
 
-    pub fn is_change_user(&self) -> bool {
-        self.before.is_some()
+    /// The sequence id of an ERR in place of what the client waits for.
+    pub fn next_seq(&self) -> u8 {
+        self.client_seq.wrapping_add(1)
     }
 
-    pub fn client(&mut self, io: &mut Io<'_>) -> Step {
+    pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         while self.asked > 0 {
             let Some(extent) = Extent::find(io.client.rest()) else { return self.bounded(io.client.rest().len()) };
             if !self.spend(extent.wire_len) {
                 return Step::Become(State::Ended(End::TooLong));
             }
             self.asked -= 1;
-            io.relay_client(extent.wire_len);
+            self.client_seq = extent.last_seq;
+            let mut joined = Vec::new();
+            let payload = Password::new(extent.payload(io.client.rest(), &mut joined).to_vec());
+            io.client.skip(extent.wire_len, &mut io.out.to_backend);
+            if let Err(error) = self.answer(io, payload, settings) {
+                return self.refuse(io, &error);
+            }
         }
         Step::Wait
     }
 
-    pub fn backend(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
+    pub fn backend(&mut self, io: &mut Io<'_>, settings: &mut Settings) -> Step {
         let Some(extent) = Extent::find(io.backend.rest()) else { return self.bounded(io.backend.rest().len()) };
         if !self.spend(extent.wire_len) {
             return Step::Become(State::Ended(End::TooLong));
         }
+        self.backend_seq = extent.last_seq;
         let mut joined = Vec::new();
-        let payload = extent.payload(io.backend.rest(), &mut joined);
-        let first = payload.first().copied();
-        let is_fast_success = payload == FAST_AUTHENTICATION_SUCCESS;
-        let status = OkPacket::decode(payload).ok().map(|ok| ok.status).unwrap_or_default();
-        io.relay_backend(extent.wire_len);
-        match first {
-            Some(OkPacket::HEADER) => Step::Become(match self.decision.version.take() {
-                None => State::Relay(Relay::new(self.capabilities)),
-                Some(name) => {
-                    State::Versioned(Box::new(Versioned::new(self.capabilities, name, &settings.rules, status)))
-                }
-            }),
-            Some(ErrPacket::HEADER) => Step::Become(match self.before.take() {
-                None => State::Ended(End::Refused),
-                Some(before) => *before,
-            }),
-            _ => {
-                self.asked += usize::from(!is_fast_success);
-                Step::Again
-            }
+        let payload = extent.payload(io.backend.rest(), &mut joined).to_vec();
+        io.backend.skip(extent.wire_len, &mut io.out.to_client);
+        match self.take_key(io, &payload, settings) {
+            Ok(false) => {}
+            Ok(true) => return Step::Again,
+            Err(error) => return self.refuse(io, &error),
         }
+        match payload.first() {
+            Some(&OkPacket::HEADER) => {
+                self.put_to_client(io, &payload);
+                self.succeed(&payload, settings)
+            }
+            Some(&ErrPacket::HEADER) => {
+                self.put_to_client(io, &payload);
+                Step::Become(match self.before.take() {
+                    None => State::Ended(End::Refused),
+                    Some(before) => *before,
+                })
+            }
+            _ => match self.question(&payload, settings) {
+                Ok(()) => {
+                    self.put_to_client(io, &payload);
+                    Step::Again
+                }
+                Err(error) => self.refuse(io, &error),
+            },
+        }
+    }
+
+    fn succeed(&mut self, payload: &[u8], settings: &Settings) -> Step {
+        let status = OkPacket::decode(payload).ok().map(|ok| ok.status).unwrap_or_default();
+        Step::Become(match self.decision.version.take() {
+            None => State::Relay(Relay::new(self.capabilities)),
+            Some(name) => State::Versioned(Box::new(Versioned::new(self.capabilities, name, &settings.rules, status))),
+        })
+    }
+
+    /// The backend wants to know more of the client.
+    fn question(&mut self, payload: &[u8], settings: &mut Settings) -> Result<(), ServerError> {
+        let mut tells_password = payload == PERFORM_FULL_AUTHENTICATION && self.plugin == CACHING_SHA2_PASSWORD;
+        if matches!(payload.first(), Some(&(AuthSwitch::HEADER | AuthSwitch::NEXT_FACTOR))) {
+            let switch = AuthSwitch::decode(payload);
+            settings.legs.allow(switch.plugin).map_err(|why| clear_password(switch.plugin, why))?;
+            self.plugin = switch.plugin.to_vec();
+            settings.scramble = switch.data.strip_suffix(b"\0").unwrap_or(switch.data).to_vec();
+            tells_password = switch.plugin == SHA256_PASSWORD;
+        }
+        self.exchange = match settings.legs.conversion() {
+            Conversion::Encrypt if tells_password => Exchange::AwaitPassword,
+            Conversion::Decrypt if tells_password => Exchange::AwaitKeyRequest,
+            _ => Exchange::Relay,
+        };
+        self.asked += usize::from(payload != FAST_AUTHENTICATION_SUCCESS);
+        Ok(())
+    }
+
+    /// The client's answer.
+    fn answer(&mut self, io: &mut Io<'_>, payload: Password, settings: &Settings) -> Result<(), ServerError> {
+        // An empty password is the same under either form.
+        let is_empty = matches!(payload.as_slice(), b"" | b"\0");
+        match std::mem::replace(&mut self.exchange, Exchange::Relay) {
+            Exchange::AwaitPassword if !is_empty => {
+                self.put_to_backend(io, self.key_request());
+                self.exchange = Exchange::AwaitKey(payload);
+            }
+            Exchange::AwaitKeyRequest if payload.as_slice() == self.key_request() => {
+                let key = settings.legs.rsa.key().map_err(bad_key)?;
+                self.put_to_client(io, &[&[AUTH_MORE_DATA], key.public_pem()].concat());
+                self.exchange = Exchange::AwaitEncrypted;
+                self.asked += 1;
+            }
+            // A client may know the key already.
+            Exchange::AwaitKeyRequest | Exchange::AwaitEncrypted if !is_empty => {
+                let key = settings.legs.rsa.key().map_err(bad_key)?;
+                let password = key.decrypt(&payload, &settings.scramble).map_err(bad_key)?;
+                self.put_to_backend(io, &password);
+            }
+            _ => self.put_to_backend(io, &payload),
+        }
+        Ok(())
+    }
+
+    /// Whether the payload is the key that was asked for from here; then the password that waited for it is sent.
+    fn take_key(&mut self, io: &mut Io<'_>, payload: &[u8], settings: &Settings) -> Result<bool, ServerError> {
+        let Exchange::AwaitKey(password) = std::mem::replace(&mut self.exchange, Exchange::Relay) else {
+            return Ok(false);
+        };
+        let [AUTH_MORE_DATA, pem @ ..] = payload else { return Ok(false) };
+        let encrypted = rsa::encrypt(&password, &settings.scramble, pem).map_err(bad_key)?;
+        self.put_to_backend(io, &encrypted);
+        Ok(true)
+    }
+
+    fn key_request(&self) -> &'static [u8] {
+        if self.plugin == SHA256_PASSWORD { REQUEST_PUBLIC_KEY_SHA256 } else { REQUEST_PUBLIC_KEY }
+    }
+
+    fn put_to_client(&mut self, io: &mut Io<'_>, payload: &[u8]) {
+        self.client_seq = put_payload(&mut io.out.to_client, self.client_seq.wrapping_add(1), payload);
+    }
+
+    fn put_to_backend(&mut self, io: &mut Io<'_>, payload: &[u8]) {
+        self.backend_seq = put_payload(&mut io.out.to_backend, self.backend_seq.wrapping_add(1), payload);
+    }
+
+    /// Ends the connection: the backend waits for an answer that it cannot be given.
+    fn refuse(&mut self, io: &mut Io<'_>, error: &ServerError) -> Step {
+        io.put_error(self.next_seq(), error);
+        Step::Become(State::Ended(End::Refused))
     }
 
     fn spend(&mut self, len: usize) -> bool {
@@ -171,14 +239,10 @@ impl Authentication {
     }
 }
 
-/// `caching_sha2_password` has found the password in its cache; an OK follows, and the client says nothing.
-const FAST_AUTHENTICATION_SUCCESS: &[u8] = b"\x01\x03";
-
-fn bad_handshake() -> ServerError {
-    ServerError { number: 1043, sqlstate: *b"08S01", message: "Bad handshake".to_owned() }
-}
-
-fn no_tls() -> ServerError {
-    let message = "Bad handshake: Bifocal did not offer TLS on this address; connect without it".to_owned();
-    ServerError { number: 1043, sqlstate: *b"08S01", message }
+fn bad_key(why: BadKey) -> ServerError {
+    let message = format!(
+        "Bifocal cannot pass the password on from a connection without TLS to one with TLS: {why}; connect with TLS, or \
+         let the client ask for the server's public key"
+    );
+    ServerError { number: 1045, sqlstate: *b"28000", message }
 }

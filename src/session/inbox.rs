@@ -45,6 +45,12 @@ impl Inbox {
         &self.bytes[self.at..]
     }
 
+    /// The same, when nothing more is dealt with here.
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.at);
+        self.bytes
+    }
+
     /// The same, to be patched in place.
     pub fn rest_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[self.at..]

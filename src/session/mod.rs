@@ -6,12 +6,15 @@
 
 mod answering;
 mod authentication;
+mod connecting;
 mod diagnostics;
 mod facts;
 mod inbox;
+mod legs;
 mod refusal;
 mod relay;
 mod response;
+mod rsa;
 mod statements;
 mod use_database;
 mod version;
@@ -24,14 +27,18 @@ mod tests;
 
 use std::sync::Arc;
 
+pub use crate::rewrite::ServerError;
+pub use legs::{Leg, Legs, Side, Tls};
+pub use rsa::{BadKey, RsaKey, RsaSource};
 pub use version::{VersionName, is_known};
 
 use crate::{
-    rewrite::{self, Facts, Plan, ServerError},
+    rewrite::{self, Facts, Plan},
     rules::{Mapping, Ruleset},
     wire::{ErrPacket, put_payload},
 };
-use authentication::{Authentication, AwaitGreeting, AwaitResponse};
+use authentication::Authentication;
+use connecting::{AwaitBackendTls, AwaitClientTls, AwaitGreeting, AwaitResponse};
 use inbox::Inbox;
 use relay::Relay;
 use versioned::Versioned;
@@ -51,6 +58,9 @@ struct Settings {
     rules: Arc<Ruleset>,
     listener: Option<VersionName>,
     planner: Planner,
+    legs: Legs,
+    /// What the backend's plugin scrambles passwords with.
+    scramble: Vec<u8>,
 }
 
 /// How statements are planned.
@@ -82,10 +92,14 @@ pub enum End {
     BackendClosed,
     /// The client sent what the protocol does not allow.
     ClientBroke,
+    /// There is no TLS with the backend, where it is needed.
+    NoTls,
     /// The client said so.
     Quit,
     /// The connection was refused, by the backend or by Bifocal.
     Refused,
+    /// The client took too long to authenticate.
+    SlowHandshake,
     /// A packet or a dialog was longer than Bifocal's limit.
     TooLong,
 }
@@ -97,8 +111,10 @@ impl End {
             Self::BackendBroke => "backend broke the protocol",
             Self::BackendClosed => "backend closed",
             Self::ClientBroke => "client broke the protocol",
+            Self::NoTls => "no TLS with the backend",
             Self::Quit => "quit",
             Self::Refused => "refused",
+            Self::SlowHandshake => "handshake timeout",
             Self::TooLong => "too long",
         }
     }
@@ -108,6 +124,8 @@ impl End {
 #[derive(Debug)]
 enum State {
     Authentication(Authentication),
+    AwaitBackendTls(AwaitBackendTls),
+    AwaitClientTls(AwaitClientTls),
     AwaitGreeting(AwaitGreeting),
     AwaitResponse(AwaitResponse),
     Ended(End),
@@ -138,7 +156,8 @@ struct Io<'a> {
 impl Session {
     /// A session before the greeting.
     pub fn new(rules: Arc<Ruleset>, listener: Option<VersionName>) -> Self {
-        let settings = Settings { rules, listener, planner: Planner::default() };
+        let settings =
+            Settings { rules, listener, planner: Planner::default(), legs: Legs::default(), scramble: Vec::new() };
         let state = State::AwaitGreeting(AwaitGreeting);
         Self { client: Inbox::default(), backend: Inbox::default(), settings, state }
     }
@@ -148,6 +167,75 @@ impl Session {
     pub fn with_planner(mut self, planner: Planner) -> Self {
         self.settings.planner = planner;
         self
+    }
+
+    /// The same session with legs that are protected.
+    #[must_use]
+    pub fn with_legs(mut self, legs: Legs) -> Self {
+        self.settings.legs = legs;
+        self
+    }
+
+    /// The leg that needs a TLS handshake now, once the outputs are sent. Nothing else is done before
+    /// [`Session::has_tls`] says that it is over.
+    pub fn awaits_tls(&self) -> Option<Side> {
+        match &self.state {
+            State::AwaitClientTls(_) => Some(Side::Client),
+            State::AwaitBackendTls(_) => Some(Side::Backend),
+            _ => None,
+        }
+    }
+
+    /// What the peer has sent ahead in plain text. It belongs to the TLS handshake: taken for a packet, it could be
+    /// anybody's.
+    pub fn take_plain_bytes(&mut self, side: Side) -> Vec<u8> {
+        let inbox = match side {
+            Side::Client => &mut self.client,
+            Side::Backend => &mut self.backend,
+        };
+        std::mem::take(inbox).into_rest()
+    }
+
+    /// The TLS handshake that was awaited is over.
+    pub fn has_tls(&mut self, out: &mut Outputs) {
+        self.state = match std::mem::replace(&mut self.state, State::Ended(End::Refused)) {
+            State::AwaitClientTls(state) => state.upgraded(&mut self.settings),
+            State::AwaitBackendTls(state) => state.upgraded(&mut self.settings, &mut out.to_backend),
+            state => state,
+        };
+    }
+
+    /// Ends the session with an error, where the client waits for a packet: a limit of the shell's is reached.
+    pub fn give_up(&mut self, error: &ServerError, end: End, out: &mut Outputs) {
+        self.tell(error, out);
+        self.state = State::Ended(end);
+    }
+
+    /// Answers a client that waits with an error.
+    fn tell(&self, error: &ServerError, out: &mut Outputs) {
+        let Some(seq) = self.seq_of_answer() else { return };
+        if matches!(self.state, State::AwaitGreeting(_)) {
+            // The client has not yet told that it speaks the 4.1 protocol, so there is no SQLSTATE.
+            let mut payload = Vec::new();
+            ErrPacket { number: error.number, sqlstate: None, message: error.message.as_bytes() }.encode(&mut payload);
+            put_payload(&mut out.to_client, seq, &payload);
+        } else {
+            put_error(&mut out.to_client, seq, error);
+        }
+    }
+
+    /// The sequence id of the packet that the client waits for, if it waits for one and has no part of it yet.
+    fn seq_of_answer(&self) -> Option<u8> {
+        match &self.state {
+            State::AwaitGreeting(_) => Some(0),
+            State::AwaitResponse(state) => Some(state.next_seq()),
+            State::AwaitClientTls(state) => Some(state.next_seq()),
+            State::AwaitBackendTls(state) => Some(state.next_seq()),
+            State::Authentication(state) => Some(state.next_seq()),
+            State::Versioned(state) => state.seq_of_lost_answer(),
+            State::Relay(state) => state.seq_of_lost_answer(),
+            State::Ended(_) => None,
+        }
     }
 
     /// The rules that hold from the next statement outside a transaction.
@@ -173,12 +261,10 @@ impl Session {
 
     /// The backend has closed the connection: a client that waits for an answer is told.
     pub fn backend_closed(&mut self, out: &mut Outputs) {
-        if let State::Versioned(versioned) = &self.state
-            && let Some(seq) = versioned.seq_of_lost_answer()
-        {
-            let message = "Bifocal lost the connection to the backend during this command".to_owned();
-            let error = ServerError { number: 2013, sqlstate: *b"HY000", message };
-            put_error(&mut out.to_client, seq, &error);
+        if self.seq_of_answer().is_some() {
+            let during = if self.is_authenticating() { "authentication" } else { "this command" };
+            let message = format!("Bifocal lost the connection to the backend during {during}");
+            self.tell(&ServerError { number: 2013, sqlstate: *b"HY000", message }, out);
         }
         self.state = State::Ended(End::BackendClosed);
     }
@@ -201,13 +287,9 @@ impl Session {
         }
     }
 
-    /// Whether the connection phase is over.
-    pub fn is_authenticated(&self) -> bool {
-        match &self.state {
-            State::AwaitGreeting(_) | State::AwaitResponse(_) => false,
-            State::Authentication(authentication) => authentication.is_change_user(),
-            State::Ended(_) | State::Relay(_) | State::Versioned(_) => true,
-        }
+    /// Whether the connection is in the connection phase, or in a `COM_CHANGE_USER`.
+    pub fn is_authenticating(&self) -> bool {
+        !matches!(&self.state, State::Ended(_) | State::Relay(_) | State::Versioned(_))
     }
 
     /// Whether it can be closed without cutting off a statement or a transaction.
@@ -215,7 +297,11 @@ impl Session {
         match &self.state {
             State::Relay(relay) if relay.is_quiet() => Rest::Quiet,
             State::Versioned(versioned) if versioned.is_at_rest() => Rest::AtRest,
-            State::AwaitGreeting(_) | State::AwaitResponse(_) | State::Ended(_) => Rest::AtRest,
+            State::AwaitGreeting(_)
+            | State::AwaitResponse(_)
+            | State::AwaitClientTls(_)
+            | State::AwaitBackendTls(_)
+            | State::Ended(_) => Rest::AtRest,
             State::Relay(_) | State::Versioned(_) | State::Authentication(_) => Rest::Busy,
         }
     }
@@ -248,9 +334,9 @@ pub enum Rest {
 impl State {
     fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         match self {
-            Self::AwaitGreeting(_) => Step::Wait,
+            Self::AwaitGreeting(_) | Self::AwaitClientTls(_) | Self::AwaitBackendTls(_) => Step::Wait,
             Self::AwaitResponse(state) => state.client(io, settings),
-            Self::Authentication(state) => state.client(io),
+            Self::Authentication(state) => state.client(io, settings),
             Self::Relay(state) => state.client(io, settings),
             Self::Versioned(state) => state.client(io, settings),
             Self::Ended(_) => {
@@ -261,10 +347,11 @@ impl State {
         }
     }
 
-    fn backend(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
+    fn backend(&mut self, io: &mut Io<'_>, settings: &mut Settings) -> Step {
         match self {
-            Self::AwaitGreeting(_) => AwaitGreeting::backend(io),
-            Self::AwaitResponse(_) => AwaitResponse::backend(io),
+            Self::AwaitGreeting(_) => AwaitGreeting::backend(io, settings),
+            Self::AwaitResponse(state) => state.backend(io),
+            Self::AwaitClientTls(_) | Self::AwaitBackendTls(_) => Step::Wait,
             Self::Authentication(state) => state.backend(io, settings),
             Self::Relay(state) => state.backend(io),
             Self::Versioned(state) => state.backend(io, settings),

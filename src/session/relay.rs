@@ -6,6 +6,8 @@
 use super::{
     Io, Settings, Step,
     authentication::Authentication,
+    connecting::clear_password,
+    legs::NO_PLUGIN,
     version::{self, Wishes},
 };
 use crate::{
@@ -23,6 +25,10 @@ pub(super) struct Relay {
     is_continued: bool,
     /// The client sends a file, up to an empty packet.
     is_infile: bool,
+    /// Sequence id of the client's last packet.
+    last_seq: u8,
+    /// The client's last command is one that the backend answers.
+    is_answered: bool,
     /// The first bytes of an answer, as far as they came.
     answer: Answer,
 }
@@ -38,12 +44,31 @@ enum Answer {
 
 impl Relay {
     pub fn new(capabilities: Capabilities) -> Self {
-        Self { capabilities, packet_left: 0, is_continued: false, is_infile: false, answer: Answer::Begun }
+        Self {
+            capabilities,
+            packet_left: 0,
+            is_continued: false,
+            is_infile: false,
+            last_seq: 0,
+            is_answered: true,
+            answer: Answer::Begun,
+        }
     }
 
     /// Whether the backend has spoken last, at least: more is not known here.
     pub fn is_quiet(&self) -> bool {
         matches!(self.answer, Answer::Begun) && self.packet_left == 0
+    }
+
+    /// The sequence id of the ERR that a waiting client gets when the backend is gone: none if it waits for nothing, or
+    /// has a part of its answer.
+    pub fn seq_of_lost_answer(&self) -> Option<u8> {
+        match self.answer {
+            Answer::Awaited(_, 0) if self.is_answered && self.packet_left == 0 && !self.is_continued => {
+                Some(self.last_seq.wrapping_add(1))
+            }
+            _ => None,
+        }
     }
 
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
@@ -57,6 +82,7 @@ impl Relay {
             let Some(header) = Header::read(io.client.rest()) else { break };
             if header.len > 0 && !self.is_continued && !self.is_infile && header.seq == 0 {
                 let Some(first) = io.client.rest().get(HEADER_LEN) else { break };
+                self.is_answered = !UNANSWERED.contains(first);
                 if *first == Command::ChangeUser as u8 {
                     io.client.flush(&mut io.out.to_backend);
                     return self.change_user(io, settings);
@@ -89,6 +115,7 @@ impl Relay {
 
     fn begin_packet(&mut self, header: Header) {
         self.packet_left = header.len;
+        self.last_seq = header.seq;
         self.is_continued = header.is_continued();
         // Commands sent ahead of an earlier one's answer change nothing: which bytes begin their answers is not
         // known here.
@@ -109,8 +136,8 @@ impl Relay {
             }
             Ok((authentication, encoded)) => {
                 io.client.skip(extent.wire_len, &mut io.out.to_backend);
-                put_payload(&mut io.out.to_backend, extent.first_seq, &encoded);
-                Step::Authenticate(authentication)
+                let backend_seq = put_payload(&mut io.out.to_backend, extent.first_seq, &encoded);
+                Step::Authenticate(authentication.after(extent.last_seq, backend_seq))
             }
         }
     }
@@ -125,17 +152,21 @@ pub(super) fn change_user(
     let unknown_command = |_| ServerError { number: 1047, sqlstate: *b"08S01", message: "Unknown command".to_owned() };
     let command = ChangeUser::decode(payload, capabilities).map_err(unknown_command)?;
     let wishes = Wishes {
-        database: command.database.as_ref().map(|(name, _)| *name),
+        database: command.database,
         attribute: command.attributes.value(version::ATTRIBUTE),
         listener: settings.listener.as_ref(),
     };
     let decision = version::decide(&settings.rules, wishes)?;
-    let encoded = match &decision.database {
-        Some(database) => command.encode(payload, database.as_bytes()),
-        None => payload.to_vec(),
-    };
-    Ok((Authentication::new(capabilities, decision, None), encoded))
+    let plugin = command.plugin.unwrap_or_default();
+    settings.legs.allow(plugin).map_err(|why| clear_password(plugin, why))?;
+    let silent_plugin = settings.legs.must_ask_again(plugin, command.auth).then_some(NO_PLUGIN);
+    let encoded = command.encode(payload, decision.database.as_deref().map(str::as_bytes), silent_plugin);
+    let authentication = Authentication::new(capabilities, decision, plugin);
+    Ok((authentication, encoded))
 }
+
+/// Commands without an answer.
+const UNANSWERED: [u8; 3] = [Command::Quit as u8, Command::StmtSendLongData as u8, Command::StmtClose as u8];
 
 /// Sequence id and first byte of a LOCAL INFILE request, the first packet of an answer.
 const INFILE_REQUEST: [u8; 2] = [1, 0xFB];

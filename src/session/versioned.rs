@@ -258,8 +258,8 @@ impl Versioned {
                 self.answering = (answer != Answer::None).then(|| answering(answer, origin, seq));
             }
             Action::Authenticate(authentication, payload) => {
-                put_payload(&mut io.out.to_backend, first_seq, &payload);
-                return Some(Step::Authenticate(authentication));
+                let backend_seq = put_payload(&mut io.out.to_backend, first_seq, &payload);
+                return Some(Step::Authenticate(authentication.after(last_seq, backend_seq)));
             }
             Action::Ask | Action::Drop | Action::Forward(..) => {}
         }

@@ -60,7 +60,6 @@ impl Capabilities {
         Self::COMPRESS.0
             | Self::SSL.0
             | Self::ZSTD.0
-            | Self::MULTI_FACTOR_AUTHENTICATION.0
             | Self::PROGRESS_OBSOLETE.0
             | (Self::EXTENDED.0 & !Self::SPOKEN_EXTENDED.0),
     );
@@ -86,6 +85,12 @@ impl Capabilities {
             | Self::QUERY_ATTRIBUTES.0
             | Self::EXTENDED.0,
     );
+
+    /// These flags and those of `flags`.
+    #[must_use]
+    pub fn with(self, flags: Self) -> Self {
+        Self(self.0 | flags.0)
+    }
 
     /// The flags as a greeting or a handshake response has them: the 32 bits that both servers know, then MariaDB's.
     pub fn from_halves(low: u32, extended: u32) -> Self {

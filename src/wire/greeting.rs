@@ -12,6 +12,10 @@ use super::{Capabilities, Malformed, Reader};
 pub struct Greeting {
     /// The server's capability flags.
     pub capabilities: Capabilities,
+    /// What passwords are scrambled with.
+    pub scramble: Vec<u8>,
+    /// The plugin that the server would like.
+    pub plugin: Vec<u8>,
     low: Range<usize>,
     high: Range<usize>,
     extended: Range<usize>,
@@ -29,8 +33,10 @@ impl Greeting {
             return Err(Malformed(WHAT));
         }
         reader.nul_bytes()?;
-        // Connection id, first part of the scramble, a filler.
-        reader.take(4 + 8 + 1)?;
+        // Connection id, then the first part of the scramble and a filler.
+        reader.take(4)?;
+        let mut scramble = reader.take(8)?.to_vec();
+        reader.take(1)?;
         let low_start = reader.offset();
         let low = reader.u16()?;
         // Collation, status flags.
@@ -41,9 +47,14 @@ impl Greeting {
         reader.take(1 + 6)?;
         let extended_start = reader.offset();
         let extended = reader.u32()?;
+        // The rest of the scramble, and the plugin's name.
+        scramble.extend_from_slice(reader.nul_or_rest());
+        let plugin = reader.nul_or_rest().to_vec();
         let low_half = u32::from(low) | u32::from(high) << 16;
         Ok(Self {
             capabilities: Capabilities::from_halves(low_half, extended),
+            scramble,
+            plugin,
             low: low_start..low_start + 2,
             high: high_start..high_start + 2,
             extended: extended_start..extended_start + 4,
@@ -71,6 +82,8 @@ mod tests {
     fn reads_and_patches_the_flags_alone() {
         let greeting = Greeting::decode(PAYLOAD).expect("a greeting");
         assert_eq!(greeting.capabilities, Capabilities(0x1D_81FF_F7FE));
+        assert_eq!(greeting.scramble, b"dvH@I-CJ*4d|cZwk4^]:");
+        assert_eq!(greeting.plugin, b"mysql_native_password");
         let mut patched = PAYLOAD.to_vec();
         greeting.patch(&mut patched, Capabilities(0x0102_0304));
         let again = Greeting::decode(&patched).expect("a greeting");

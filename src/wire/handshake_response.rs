@@ -4,19 +4,48 @@
 
 use std::ops::Range;
 
-use super::{Capabilities, Malformed, Reader, connection_attributes::ConnectionAttributes};
+use super::{Capabilities, Malformed, Reader, connection_attributes::ConnectionAttributes, put_lenenc_bytes};
 
 /// What Bifocal reads of a handshake response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HandshakeResponse<'a> {
     /// The client's capability flags.
     pub capabilities: Capabilities,
-    /// The database's name, and where it stands in the payload.
-    pub database: Option<(&'a [u8], Range<usize>)>,
+    /// The user's name.
+    pub user: &'a [u8],
+    /// What the plugin says first.
+    pub auth: &'a [u8],
+    /// The plugin that says it; none: the one that the greeting names.
+    pub plugin: Option<&'a [u8]>,
+    /// The database's name.
+    pub database: Option<&'a [u8]>,
     /// The connection attributes.
     pub attributes: ConnectionAttributes<'a>,
+    ranges: Ranges,
+}
+
+/// Where the fields stand that may be changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Ranges {
+    /// With its length or its NUL.
+    auth: Range<usize>,
+    database: Range<usize>,
+    plugin: Range<usize>,
     /// Where the fields end that every server knows; what follows belongs to zstd.
     end: usize,
+}
+
+/// What a leg says otherwise than the client did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Changed<'a> {
+    /// The leg's capability flags.
+    pub capabilities: Capabilities,
+    /// Another name of the database.
+    pub database: Option<&'a [u8]>,
+    /// Another plugin; no effect if the client named none.
+    pub plugin: Option<&'a [u8]>,
+    /// Something else that the plugin says first.
+    pub auth: Option<&'a [u8]>,
 }
 
 impl<'a> HandshakeResponse<'a> {
@@ -36,48 +65,76 @@ impl<'a> HandshakeResponse<'a> {
     pub fn decode(payload: &'a [u8]) -> Result<Self, Malformed> {
         let capabilities = Self::decode_capabilities(payload)?;
         let mut reader = Reader::new(payload, "handshake response");
-        // Flags, largest packet, collation, 23 reserved bytes.
-        reader.take(4 + 4 + 1 + 23)?;
-        reader.nul_bytes()?;
-        if capabilities.has(Capabilities::PLUGIN_AUTH_LENENC) {
-            reader.lenenc_bytes()?;
+        reader.take(Self::SSL_REQUEST_LEN)?;
+        let user = reader.nul_bytes()?;
+        let mut ranges = Ranges::default();
+        let mut start = reader.offset();
+        let auth = if capabilities.has(Capabilities::PLUGIN_AUTH_LENENC) {
+            reader.lenenc_bytes()?
         } else if capabilities.has(Capabilities::SECURE_CONNECTION) {
             let len = reader.u8()?;
-            reader.take(usize::from(len))?;
+            reader.take(usize::from(len))?
         } else {
-            reader.nul_bytes()?;
-        }
+            reader.nul_bytes()?
+        };
+        ranges.auth = start..reader.offset();
         let mut database = None;
         if capabilities.has(Capabilities::CONNECT_WITH_DB) {
-            let start = reader.offset();
+            start = reader.offset();
             let name = reader.nul_or_rest();
-            database = (!name.is_empty()).then(|| (name, start..start + name.len()));
+            ranges.database = start..start + name.len();
+            database = (!name.is_empty()).then_some(name);
         }
+        let mut plugin = None;
         if capabilities.has(Capabilities::PLUGIN_AUTH) {
-            reader.nul_or_rest();
+            start = reader.offset();
+            let name = reader.nul_or_rest();
+            ranges.plugin = start..start + name.len();
+            plugin = Some(name);
         }
         let mut attributes = ConnectionAttributes::default();
         if capabilities.has(Capabilities::CONNECT_ATTRS) && !reader.is_empty() {
             attributes = ConnectionAttributes::decode(reader.lenenc_bytes()?);
         }
-        Ok(Self { capabilities, database, attributes, end: reader.offset() })
+        ranges.end = reader.offset();
+        Ok(Self { capabilities, user, auth, plugin, database, attributes, ranges })
     }
 
-    /// The payload with other capability flags and, if given, another database.
-    pub fn encode(&self, payload: &[u8], capabilities: Capabilities, database: Option<&[u8]>) -> Vec<u8> {
+    /// The payload for the other leg. Where the client's says nothing of a field, neither does this.
+    pub fn encode(&self, payload: &[u8], changed: Changed<'_>) -> Vec<u8> {
+        let (both, extended) = changed.capabilities.halves();
         let mut encoded = Vec::with_capacity(payload.len());
-        let (both, extended) = capabilities.halves();
         encoded.extend_from_slice(&both);
-        match (&self.database, database) {
-            (Some((_, range)), Some(name)) => {
-                encoded.extend_from_slice(&payload[4..range.start]);
-                encoded.extend_from_slice(name);
-                encoded.extend_from_slice(&payload[range.end..self.end]);
-            }
-            _ => encoded.extend_from_slice(&payload[4..self.end]),
+        encoded.extend_from_slice(&payload[4..self.ranges.auth.start]);
+        match changed.auth {
+            Some(auth) => self.put_auth(&mut encoded, auth),
+            None => encoded.extend_from_slice(&payload[self.ranges.auth.clone()]),
         }
+        let mut at = self.ranges.auth.end;
+        let database = self.database.and(changed.database).map(|name| (&self.ranges.database, name));
+        let plugin = self.plugin.and(changed.plugin).map(|name| (&self.ranges.plugin, name));
+        for (range, name) in [database, plugin].into_iter().flatten() {
+            encoded.extend_from_slice(&payload[at..range.start]);
+            encoded.extend_from_slice(name);
+            at = range.end;
+        }
+        encoded.extend_from_slice(&payload[at..self.ranges.end]);
         encoded[EXTENDED].copy_from_slice(&extended);
         encoded
+    }
+
+    fn put_auth(&self, encoded: &mut Vec<u8>, auth: &[u8]) {
+        if self.capabilities.has(Capabilities::PLUGIN_AUTH_LENENC) {
+            put_lenenc_bytes(encoded, auth);
+        } else if self.capabilities.has(Capabilities::SECURE_CONNECTION) {
+            // What Bifocal itself says is a byte or a password, which is shorter than this.
+            let len = u8::try_from(auth.len()).unwrap_or(u8::MAX);
+            encoded.push(len);
+            encoded.extend_from_slice(&auth[..len.into()]);
+        } else {
+            encoded.extend_from_slice(auth);
+            encoded.push(0);
+        }
     }
 }
 
@@ -86,7 +143,7 @@ const EXTENDED: Range<usize> = 28..32;
 
 #[cfg(test)]
 mod tests {
-    use super::{Capabilities, HandshakeResponse};
+    use super::{Capabilities, Changed, HandshakeResponse};
 
     /// CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH, CONNECT_ATTRS, PLUGIN_AUTH_LENENC, ZSTD, some of
     /// MariaDB's own.
@@ -106,7 +163,7 @@ mod tests {
         let payload = payload();
         let response = HandshakeResponse::decode(&payload).expect("a response");
         assert_eq!(response.capabilities, Capabilities(FLAGS));
-        assert_eq!(response.database.as_ref().map(|(name, _)| *name), Some(&b"shop__v1"[..]));
+        assert_eq!(response.database, Some(&b"shop__v1"[..]));
         assert_eq!(response.attributes.value(b"bifocal_version"), Some(&b"x"[..]));
     }
 
@@ -115,12 +172,28 @@ mod tests {
         let payload = payload();
         let response = HandshakeResponse::decode(&payload).expect("a response");
         let capabilities = Capabilities(FLAGS).without(Capabilities::MASKED);
-        let encoded = response.encode(&payload, capabilities, Some(b"shop"));
+        let changed = Changed { capabilities, database: Some(b"shop"), ..Changed::default() };
+        let encoded = response.encode(&payload, changed);
         assert_eq!(encoded.len(), payload.len() - 5);
         let again = HandshakeResponse::decode(&encoded).expect("a response");
-        assert_eq!(again.database.as_ref().map(|(name, _)| *name), Some(&b"shop"[..]));
+        assert_eq!(again.database, Some(&b"shop"[..]));
         assert_eq!(again.attributes, response.attributes);
         assert_eq!(encoded[28..32], [0x1D, 0, 0, 0], "COM_MULTI is masked");
+    }
+
+    #[test]
+    fn another_plugin_says_something_else() {
+        for flags in [FLAGS, FLAGS & !Capabilities::PLUGIN_AUTH_LENENC.0] {
+            let mut payload = payload();
+            payload[..4].copy_from_slice(&Capabilities(flags).halves().0);
+            let response = HandshakeResponse::decode(&payload).expect("a response");
+            let (plugin, auth) = (Some(&b"none"[..]), Some(&b""[..]));
+            let changed = Changed { capabilities: Capabilities(flags), database: None, plugin, auth };
+            let encoded = response.encode(&payload, changed);
+            let again = HandshakeResponse::decode(&encoded).expect("a response");
+            assert_eq!((again.user, again.auth, again.plugin), (&b"root"[..], &b""[..], plugin));
+            assert_eq!((again.database, again.attributes), (response.database, response.attributes));
+        }
     }
 
     #[test]

@@ -82,12 +82,13 @@ pub fn first_packet(port: u16) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Whether a client that is greeted and says nothing sees the end of the connection.
+/// Whether a client that is greeted and says nothing is told why the connection ends.
 pub fn is_sent_away(port: u16) -> Result<bool> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     packet(&mut stream)?;
-    Ok(stream.read(&mut [0])? == 0)
+    let (seq, error) = packet(&mut stream)?;
+    Ok(seq == 1 && error.starts_with(&[0xFF, 0x87, 0x04]) && stream.read(&mut [0])? == 0)
 }
 
 fn send(stream: &mut TcpStream, seq: u8, payload: &[u8]) -> std::io::Result<()> {
