@@ -3,11 +3,12 @@
 use super::{
     Facts, Plan,
     refusal::{self, Stop},
+    spelling,
     statement::is_interesting,
 };
 use crate::{
     rules::Mapping,
-    sql::{Text, TokenKind, lex},
+    sql::{Charset, LexMode, ServerKind, Text, TokenKind, lex},
 };
 
 /// What the first look says.
@@ -21,7 +22,7 @@ pub enum Gate {
 
 /// Looks at the words of a statement.
 pub fn look(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, Stop> {
-    let names_table = (0..text.len()).any(|index| text.name(index).is_some_and(|name| is_interesting(mapping, &name)));
+    let names_table = names_table(text, mapping);
     let prepares = (0..text.len()).any(|index| is_dynamic(text, index));
     if prepares {
         return prepare(text, mapping, facts);
@@ -50,7 +51,20 @@ pub fn look(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, S
     if let Some(mode) = facts.odd_mode {
         return Err(refusal::SQL_MODE.because(format!("{mode} is set")));
     }
+    if contains(text.bytes, b"set_var") && contains(text.bytes, b"sql_mode") {
+        return Err(refusal::SQL_MODE.because("a hint sets it for this statement"));
+    }
     Ok(Gate::Plan)
+}
+
+fn names_table(text: &Text<'_>, mapping: &Mapping) -> bool {
+    let is_one = |name: String| is_interesting(mapping, &name) || spelling::may_be_table(mapping, &name);
+    (0..text.len()).any(|index| text.name(index).is_some_and(is_one))
+}
+
+/// Whether the text holds the word, which is in lower case, whatever the text's case.
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
 
 /// The tokens that statements begin with.
@@ -70,15 +84,17 @@ fn is_dynamic(text: &Text<'_>, index: usize) -> bool {
         || text.name(index).is_some_and(|name| name.eq_ignore_ascii_case("execute_prepared_stmt"))
 }
 
-/// What a text is that cannot even be lexed: the server will refuse it too, unless it names a changed table.
-pub fn unlexable(text: &[u8], mapping: &Mapping, reason: &str) -> Plan {
-    let lower = text.to_ascii_lowercase();
-    let contains = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        lower.windows(name.len().max(1)).any(|window| window == name.as_bytes())
-    };
-    let hidden = mapping.physical.tables.iter().filter(|table| mapping.hides(&table.name)).map(|table| &table.name);
-    if mapping.tables.iter().map(|table| &table.name).chain(hidden).any(|name| contains(name))
+/// What a text is that cannot even be lexed: the server will refuse it too, unless the character set is one that is
+/// not known here. So it goes on, where nothing in it can concern a changed table.
+pub fn unlexable(text: &[u8], mapping: &Mapping, charset: Charset, reason: &str) -> Plan {
+    // Past ASCII, a name may be spelled by any bytes; swe7 has letters in the place of ten ASCII signs.
+    let may_be_letter = |byte: &u8| *byte >= 0x80 || (charset == Charset::Unknown && b"@[\\]^`{|}~".contains(byte));
+    let is_plain = !text.iter().any(may_be_letter);
+    let named =
+        spelling::tables(mapping).any(|name| contains(text, name.as_bytes()) || (!name.is_ascii() && !is_plain));
+    let is_blind =
+        [&b"prepare"[..], b"immediate", b"database", b"schema", b"show"].iter().any(|word| contains(text, word));
+    if (named || is_blind)
         && let Stop::Refuse(refusal) = refusal::NOT_UNDERSTOOD.because(reason)
     {
         return Plan::Refuse(refusal);
@@ -101,10 +117,7 @@ fn prepare(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, St
     let inner = &raw[1..raw.len() - 1];
     let clear = !inner.contains(&b'\\') && !inner.windows(2).any(|pair| pair == b"''" || pair == b"\"\"");
     let tokens = Text::new(inner, facts.lex);
-    let names_table = tokens.as_ref().map_or(true, |inner| {
-        (0..inner.len()).any(|index| inner.name(index).is_some_and(|name| is_interesting(mapping, &name)))
-            || introspects(inner).is_some()
-    });
+    let names_table = tokens.as_ref().map_or(true, |inner| names_table(inner, mapping) || introspects(inner).is_some());
     if names_table || !clear {
         return Err(refusal::PREPARE_TEXT.because("use the protocol's prepared statements for a changed table"));
     }
@@ -134,11 +147,15 @@ pub fn changes_facts(text: &[u8]) -> bool {
     if text.windows(3).any(|window| window == b"/*!" || window == b"/*M") || text.contains(&b';') {
         return true;
     }
-    let first = lex(text, crate::sql::LexMode::of_server(crate::sql::ServerKind::MySql, 0));
-    let Ok(tokens) = first else { return true };
-    let word = tokens.iter().find(|token| !matches!(token.kind, TokenKind::White | TokenKind::Comment));
-    word.is_some_and(|token| {
+    let Ok(tokens) = lex(text, LexMode::of_server(ServerKind::MySql, 0)) else { return true };
+    // Behind white space and comments; `/*+` begins a hint only where a keyword stands before it.
+    let is_word = |kind: TokenKind| !matches!(kind, TokenKind::White | TokenKind::Comment | TokenKind::Hint);
+    tokens.iter().find(|token| is_word(token.kind)).is_some_and(|token| {
         let word = &text[token.span.clone()];
-        [&b"SET"[..], b"USE", b"CALL", b"EXECUTE", b"DROP"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
+        // In latin1 a no-break space may stand around SET.
+        !word.is_ascii()
+            || [&b"SET"[..], b"USE", b"CALL", b"EXECUTE", b"DROP"]
+                .iter()
+                .any(|keyword| word.eq_ignore_ascii_case(keyword))
     })
 }

@@ -217,10 +217,10 @@ const MARIADB: &str = "10.11.11-MariaDB";
 /// The same from a server of that version, which takes no payload of that length.
 fn facts_answer_of(flags: u64, version: &str, payload_limit: &str) -> Line {
     let mut row = Vec::new();
-    for value in ["STRICT_TRANS_TABLES", "utf8mb4", "shop", version, payload_limit] {
+    for value in ["STRICT_TRANS_TABLES", "utf8mb4", "utf8mb4", "73686F70", version, payload_limit] {
         put_lenenc_bytes(&mut row, value.as_bytes());
     }
-    Line::Backend(packets(1, result_set(flags, 5, &[&row], 2)))
+    Line::Backend(packets(1, result_set(flags, 6, &[&row], 2)))
 }
 
 /// The payloads of a result set.
