@@ -116,6 +116,9 @@ impl Versioned {
             self.adopt(settings);
             let mut joined = Vec::new();
             let payload = extent.payload(io.client.rest(), &mut joined);
+            if payload.len() >= self.payload_limit {
+                return Self::end_too_long(io, extent.last_seq);
+            }
             let command = payload.first().and_then(|byte| Command::from_byte(*byte));
             if command == Some(Command::Quit) {
                 io.relay_client(extent.wire_len);
@@ -211,6 +214,7 @@ impl Versioned {
             Command::ResetConnection => {
                 self.statements.clear();
                 self.facts = None;
+                self.payload_limit = MAX_PAYLOAD_LEN;
                 self.diagnostics = Diagnostics::default();
                 Ok(forward(command))
             }
@@ -352,8 +356,13 @@ impl Versioned {
         if len <= limit {
             return Step::Wait;
         }
-        let last_seq = len / (HEADER_LEN + MAX_PACKET_LEN);
-        io.put_error(u8::try_from(last_seq + 1).unwrap_or(1), &too_long());
+        let last_seq = u8::try_from(len / (HEADER_LEN + MAX_PACKET_LEN)).unwrap_or(0);
+        Self::end_too_long(io, last_seq)
+    }
+
+    /// What the backend would do: it says why, and closes the connection.
+    fn end_too_long(io: &mut Io<'_>, last_seq: u8) -> Step {
+        io.put_error(last_seq.wrapping_add(1), &too_long());
         Step::Become(State::Ended(End::TooLong))
     }
 }
