@@ -1,9 +1,9 @@
 # The targets that Bifocal's developers and its CI use. Each gets what it needs into folders that git ignores
-# (target, .servers, .tools) and installs nothing in the system.
+# (target, .servers, .peers, .tools) and installs nothing in the system.
 
 CARGO_DENY := 0.20.2
 
-.PHONY: bench demo test drivers lint servers
+.PHONY: bench demo test drivers lint peers peers-ci servers
 
 # Watch two releases of an app share one migrated database.
 demo:
@@ -24,6 +24,17 @@ drivers: servers
 	python3 -m venv .tools/py
 	.tools/py/bin/pip install --quiet --disable-pip-version-check -r tests/drivers/requirements.txt
 	.tools/py/bin/python tests/drivers/run.py
+
+# Other projects' own test suites, directly and through Bifocal, which must pass the same tests. They come as packages
+# into .peers, which takes some gigabytes. Needs python3 with venv and pip, perl, cc; for Node's drivers: npm.
+peers: servers
+	cargo build --bin bifocal
+	python3 tests/peers/run.py
+
+# A part of them in a few minutes.
+peers-ci: servers
+	cargo build --bin bifocal
+	python3 tests/peers/run.py --ci
 
 lint: .tools/bin/cargo-deny-$(CARGO_DENY)
 	cargo fmt --check

@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const MAX_ALLOWED_PACKET: u32 = 64 << 20;
 
 /// `LONG_PASSWORD`, `LOCAL_FILES`, `TRANSACTIONS`, `MULTI_STATEMENTS`, `MULTI_RESULTS`.
-const PLAIN_FLAGS: u32 = 0x1 | 0x80 | 0x2000 | 1 << 16 | 1 << 17;
+const PLAIN_FLAGS: u64 = 0x1 | 0x80 | 0x2000 | 1 << 16 | 1 << 17;
 
 /// A connection of root, who has no password.
 struct Raw {
@@ -78,7 +78,7 @@ impl Raw {
         };
         ensure!(offered.has(flag), "{} does not offer {compression:?}", kind.name);
         let flags = Capabilities::PROTOCOL_41.0 | Capabilities::SECURE_CONNECTION.0 | Capabilities::PLUGIN_AUTH.0;
-        let mut response = (PLAIN_FLAGS | flags | flag.0).to_le_bytes().to_vec();
+        let mut response = Capabilities(PLAIN_FLAGS | flags | flag.0).halves().0.to_vec();
         response.extend(MAX_ALLOWED_PACKET.to_le_bytes());
         response.push(45);
         response.extend([0; 23]);

@@ -29,7 +29,7 @@ pub fn look(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, S
     }
     let starts = statement_starts(text);
     let sets = starts.iter().filter(|&&index| text.is_any_word(index, &["SET", "USE"])).count();
-    if starts.len() > 1 && sets > 0 && sets < starts.len() {
+    if facts.multi_statements && starts.len() > 1 && sets > 0 && sets < starts.len() {
         return Err(refusal::MULTI.because("a SET or USE before other statements may change how they are read"));
     }
     if let Some(reason) = introspects(text, mapping, facts) {

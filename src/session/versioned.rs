@@ -37,6 +37,8 @@ pub(super) struct Versioned {
     /// The steps to the physical version; none: the rules do not know this version any more.
     chain: Option<Chain>,
     status: StatusFlags,
+    /// The client may send several statements in one text.
+    multi_statements: bool,
     facts: Option<Facts>,
     /// The backend's kind, once it has told the facts.
     server: Option<ServerKind>,
@@ -80,6 +82,7 @@ impl Versioned {
             rules: rules.clone(),
             chain,
             status,
+            multi_statements: capabilities.has(Capabilities::MULTI_STATEMENTS),
             facts: None,
             server: None,
             payload_limit: MAX_PAYLOAD_LEN,
@@ -116,6 +119,9 @@ impl Versioned {
             self.adopt(settings);
             let mut joined = Vec::new();
             let payload = extent.payload(io.client.rest(), &mut joined);
+            if payload.len() >= self.payload_limit {
+                return Self::end_too_long(io, extent.last_seq);
+            }
             let command = payload.first().and_then(|byte| Command::from_byte(*byte));
             if command == Some(Command::Quit) {
                 io.relay_client(extent.wire_len);
@@ -155,7 +161,7 @@ impl Versioned {
             Origin::Facts(FactsAnswer { facts: Some(facts), payload_limit, .. }) => {
                 self.server = Some(facts.lex.server);
                 self.payload_limit = payload_limit;
-                self.facts = Some(facts);
+                self.facts = Some(Facts { multi_statements: self.multi_statements, ..facts });
                 self.is_stale = false;
             }
             Origin::Facts(FactsAnswer { error, .. }) => self.facts_error = Some(error.unwrap_or_default()),
@@ -208,9 +214,16 @@ impl Versioned {
             | Command::RegisterReplica
             | Command::SubscribeGroupReplication
             | Command::TableDump => Err(refusal::replication().error()),
+            Command::SetOption => {
+                // Whether it turns them on or off: after it, a text is taken for several statements.
+                self.multi_statements = true;
+                self.facts = self.facts.take().map(|facts| Facts { multi_statements: true, ..facts });
+                Ok(forward(command))
+            }
             Command::ResetConnection => {
                 self.statements.clear();
                 self.facts = None;
+                self.payload_limit = MAX_PAYLOAD_LEN;
                 self.diagnostics = Diagnostics::default();
                 Ok(forward(command))
             }
@@ -352,8 +365,13 @@ impl Versioned {
         if len <= limit {
             return Step::Wait;
         }
-        let last_seq = len / (HEADER_LEN + MAX_PACKET_LEN);
-        io.put_error(u8::try_from(last_seq + 1).unwrap_or(1), &too_long());
+        let last_seq = u8::try_from(len / (HEADER_LEN + MAX_PACKET_LEN)).unwrap_or(0);
+        Self::end_too_long(io, last_seq)
+    }
+
+    /// What the backend would do: it says why, and closes the connection.
+    fn end_too_long(io: &mut Io<'_>, last_seq: u8) -> Step {
+        io.put_error(last_seq.wrapping_add(1), &too_long());
         Step::Become(State::Ended(End::TooLong))
     }
 }

@@ -56,7 +56,8 @@ impl Versioned {
 
     /// What is done with a `COM_STMT_BULK_EXECUTE`.
     pub(super) fn bulk_execute(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
-        if !self.capabilities.has(Capabilities::STMT_BULK_OPERATIONS) {
+        let is_cut_short = payload.len() < BULK_HEADER_LEN;
+        if is_cut_short || !self.capabilities.has(Capabilities::STMT_BULK_OPERATIONS) {
             return Ok(forward(Command::StmtBulkExecute));
         }
         let Some((id, statement)) = self.executed(payload)? else { return Ok(forward(Command::StmtBulkExecute)) };
@@ -138,3 +139,6 @@ fn unknown_statement(id: StatementId) -> ServerError {
     let message = format!("Unknown prepared statement handler ({}) given to mysqld_stmt_execute", id.0);
     ServerError { number: 1243, sqlstate: *b"HY000", message }
 }
+
+/// The command's byte, the statement's id, and the flags of a bulk execute.
+const BULK_HEADER_LEN: usize = 7;
