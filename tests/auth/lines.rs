@@ -12,7 +12,8 @@ use super::{
 /// The server speaks first: its greeting comes through, and so does an error in its place, which has no SQLSTATE.
 pub fn l01_the_server_speaks_first(stage: &Stage) -> Result<()> {
     let direct = Route::Tcp(stage.migrated.server.port);
-    let mut held = Vec::new();
+    // Who goes leaves room for another, some time later: nobody goes.
+    let (mut held, mut greeted) = (Vec::new(), Vec::new());
     for leg in LEGS {
         let through = stage.to(leg)?.route(Leg::Plain).greeted()?;
         let own = direct.greeted()?;
@@ -21,6 +22,7 @@ pub fn l01_the_server_speaks_first(stage: &Stage) -> Result<()> {
         let mut peer = stage.login(Leg::Plain, Some(leg), &stage.methods()[0].account, "shop")?.connect()?;
         ensure!(peer.one("SELECT CONNECTION_ID()")? == peer.id.to_string(), "another connection's id");
         held.push(peer);
+        greeted.extend([through, own]);
     }
     let mut root = stage.root()?;
     root.run("SET GLOBAL max_connections = 10")?;
