@@ -5,7 +5,7 @@ CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
 
 # What `make fuzz` runs, and for how many seconds each: `make fuzz FUZZ_TARGETS=session FUZZ_SECONDS=1200`.
-FUZZ_TARGETS := handshake packets response session
+FUZZ_TARGETS := compression handshake packets response session
 FUZZ_SECONDS := 30
 
 .PHONY: bench demo test drivers fuzz lint servers

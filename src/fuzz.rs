@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-pub use crate::wire::fuzz_packets as packets;
+pub use crate::wire::{fuzz_compression as compression, fuzz_packets as packets};
 use crate::{
     cli::rules::load,
     session::{
@@ -18,8 +18,13 @@ use crate::{
 };
 
 /// Every target, by the name that it has in `fuzz/`.
-pub const TARGETS: [(&str, fn(&[u8])); 4] =
-    [("handshake", handshake), ("packets", packets), ("response", response), ("session", session)];
+pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+    ("compression", compression),
+    ("handshake", handshake),
+    ("packets", packets),
+    ("response", response),
+    ("session", session),
+];
 
 /// The connection phase.
 pub fn handshake(data: &[u8]) {

@@ -193,11 +193,19 @@ fn prepare(text: &str) -> Line {
 
 /// The backend's answer to the session's own question.
 fn facts_answer(flags: u64) -> Line {
+    facts_answer_of(flags, MYSQL, "1073741824")
+}
+
+const MYSQL: &str = "8.4.0";
+const MARIADB: &str = "10.11.11-MariaDB";
+
+/// The same from a server of that version, which takes no payload of that length.
+fn facts_answer_of(flags: u64, version: &str, payload_limit: &str) -> Line {
     let mut row = Vec::new();
-    for value in ["STRICT_TRANS_TABLES", "utf8mb4", "shop", "8.4.0"] {
+    for value in ["STRICT_TRANS_TABLES", "utf8mb4", "utf8mb4", "73686F70", version, payload_limit] {
         put_lenenc_bytes(&mut row, value.as_bytes());
     }
-    Line::Backend(packets(1, result_set(flags, 4, &[&row], 2)))
+    Line::Backend(packets(1, result_set(flags, 6, &[&row], 2)))
 }
 
 /// The payloads of a result set.
@@ -219,7 +227,7 @@ fn definition(table: &str, name: &str) -> Vec<u8> {
         table: if table.is_empty() { b"" } else { b"u" },
         org_table: table.as_bytes(),
         org_name: name.as_bytes(),
-        ..ColumnDefinition::PARAMETER
+        ..ColumnDefinition::parameter(Capabilities::default())
     }
     .encode(&mut payload);
     payload

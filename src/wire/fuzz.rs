@@ -1,9 +1,10 @@
 //! Every decoder on arbitrary bytes: none panics, and what can be written comes back as it was.
 
 use super::{
-    AuthSwitch, Capabilities, ChangeUser, Changed, ColumnDefinition, Command, ConnectionAttributes, EofPacket,
-    ErrPacket, Execute, Extent, Greeting, HEADER_LEN, HandshakeResponse, Header, OkPacket, ParamType, PrepareOk,
-    Reader, put_header, put_lenenc, put_lenenc_bytes, put_payload,
+    AuthSwitch, BackendLeg, BadFrame, BulkExecute, Capabilities, ChangeUser, Changed, ClientLeg, ColumnDefinition,
+    Command, Compression, ConnectionAttributes, EofPacket, ErrPacket, Execute, Extent, Greeting, HEADER_LEN,
+    HandshakeResponse, Header, OkPacket, ParamType, PrepareOk, Query, Reader, ZstdLevel, decompress_anything,
+    put_header, put_lenenc, put_lenenc_bytes, put_payload,
 };
 
 /// Takes eight bytes for what a decoder must be told, and the rest for a packet.
@@ -21,7 +22,7 @@ pub fn fuzz_packets(data: &[u8]) {
     greeting(payload, capabilities);
     handshake_response(payload, capabilities);
     change_user(payload, capabilities);
-    commands(payload, u16::from_le_bytes([eight[0], eight[1] & 1]), eight[2]);
+    commands(payload, u16::from_le_bytes([eight[0], eight[1] & 1]), eight[2], capabilities);
 }
 
 fn integers(payload: &[u8]) {
@@ -152,23 +153,126 @@ fn change_user(payload: &[u8], capabilities: Capabilities) {
     assert_eq!(again.attributes, command.attributes);
 }
 
-fn commands(payload: &[u8], param_count: u16, sent_ahead: u8) {
+fn commands(payload: &[u8], param_count: u16, sent_ahead: u8, capabilities: Capabilities) {
     if let Some(command) = payload.first().and_then(|byte| Command::from_byte(*byte)) {
         assert_eq!(command as u8, payload[0]);
         let _ = command.answer();
     }
+    if let Ok(query) = Query::decode(payload, capabilities) {
+        assert_eq!(query.encode()[1..], payload[1..]);
+        assert_eq!(Query::decode(&query.encode(), capabilities), Ok(query));
+    }
     let _ = Execute::decode_statement(payload);
-    let Ok(execute) = Execute::decode(payload, param_count) else { return };
-    let types = execute.types.clone().unwrap_or_else(|| vec![ParamType(8); param_count.into()]);
+    execute(payload, param_count, sent_ahead, capabilities);
+    bulk_execute(payload, param_count);
+}
+
+fn execute(payload: &[u8], param_count: u16, sent_ahead: u8, capabilities: Capabilities) {
+    let Ok(execute) = Execute::decode(payload, param_count, capabilities) else { return };
+    let remembered = vec![ParamType(8); param_count.into()];
     let is_sent_ahead = |index: usize| index < 8 && sent_ahead >> index & 1 == 1;
-    let Ok(values) = execute.values(&types, is_sent_ahead) else { return };
+    let Ok(arguments) = execute.arguments(&remembered, is_sent_ahead) else { return };
+    assert!(arguments.len() >= param_count.into(), "an argument for each parameter");
+    let encoded = execute.encode(&arguments);
+    let again = Execute::decode(&encoded, param_count, capabilities).expect("an EXECUTE");
+    assert_eq!(again.statement, execute.statement);
+    assert_eq!(again.arguments(&[], is_sent_ahead), Ok(arguments.clone()));
+    if param_count > 0 {
+        let types: Vec<ParamType> = arguments.iter().map(|argument| argument.param_type).collect();
+        assert_eq!(again.param_types(param_count).as_deref(), types.get(..param_count.into()));
+    }
+    let twice: Vec<_> = arguments.iter().rev().chain(&arguments).copied().collect();
+    let len = execute.encode(&twice).len();
+    assert!(len <= 2 * payload.len() + 5 * twice.len() + 16, "{len} bytes for twice the arguments");
+}
+
+fn bulk_execute(payload: &[u8], param_count: u16) {
+    let Ok(bulk) = BulkExecute::decode(payload, param_count) else { return };
+    let types = bulk.types.clone().unwrap_or_else(|| vec![ParamType(8); param_count.into()]);
+    let Ok(rows) = bulk.rows(&types) else { return };
     let order: Vec<u16> = (0..param_count).collect();
-    let encoded = execute.encode_reordered(&types, &values, &order);
-    let again = Execute::decode(&encoded, param_count).expect("an EXECUTE");
-    assert_eq!((again.statement, again.flags), (execute.statement, execute.flags));
-    assert_eq!(again.types, (param_count > 0).then(|| types.clone()));
-    assert_eq!(again.values(&types, is_sent_ahead), Ok(values.clone()));
-    let twice: Vec<u16> = order.iter().rev().chain(&order).copied().collect();
-    let encoded = execute.encode_reordered(&types, &values, &twice);
-    assert!(encoded.len() <= 2 * payload.len() + 5 * twice.len() + 16, "a value is written once for each that takes it");
+    let encoded = bulk.encode_reordered(&types, &rows, &order);
+    let again = BulkExecute::decode(&encoded, param_count).expect("a bulk execute");
+    assert_eq!((again.statement, again.types.as_ref()), (bulk.statement, Some(&types)));
+    assert_eq!(again.rows(&types), Ok(rows));
+}
+
+/// Takes a byte for how a leg is compressed, one for how its stream is cut, and the rest for the stream.
+///
+/// # Panics
+/// If the code is wrong.
+pub fn fuzz_compression(data: &[u8]) {
+    let [how, cut, stream @ ..] = data else { return };
+    let compression =
+        if how & 1 == 0 { Compression::Zlib } else { Compression::Zstd(ZstdLevel::new(1 + how / 16).unwrap_or_default()) };
+    let cut = usize::from(*cut) + 1;
+    let whole = decompress_anything(stream, compression, usize::MAX);
+    assert_eq!(decompress_anything(stream, compression, cut), whole);
+    decode_legs(stream, compression, cut);
+    let packets = packets_of(stream);
+    let (mut client, mut backend) = (ClientLeg::new(compression), BackendLeg::new(compression));
+    let (mut frames, mut plain) = (Vec::new(), Vec::new());
+    for piece in packets.chunks(cut) {
+        backend.encode(piece, &mut frames);
+    }
+    assert_eq!(decompress_anything(&frames, compression, cut).as_ref(), Ok(&packets), "what the backend gets");
+    frames.clear();
+    client.begin_answer();
+    for piece in packets.chunks(cut) {
+        client.encode(piece, &mut frames);
+    }
+    let mut rest = frames.as_slice();
+    while !rest.is_empty() {
+        let taken = backend.decode(rest, &mut plain).expect("frames of Bifocal's own");
+        assert!(taken > 0, "frames are taken");
+        rest = &rest[taken..];
+    }
+    assert_eq!(without_seqs(&plain), without_seqs(&packets), "what the client gets");
+}
+
+/// Frames of anybody are taken to their end, or are wrong, and hold what they hold however they are cut.
+fn decode_legs(stream: &[u8], compression: Compression, cut: usize) {
+    let plain = [usize::MAX, cut].map(|cut| {
+        let (mut of_client, mut of_backend) = (Vec::new(), Vec::new());
+        let (mut client, mut backend) = (ClientLeg::new(compression), BackendLeg::new(compression));
+        let is_good = stream.chunks(cut).all(|piece| take_all(piece, |rest| client.decode(rest, &mut of_client)));
+        let is_right = stream.chunks(cut).all(|piece| take_all(piece, |rest| backend.decode(rest, &mut of_backend)));
+        // What came before a frame that is wrong is of no use to anybody.
+        (is_good.then_some(of_client), is_right.then_some(of_backend))
+    });
+    assert_eq!(plain[0], plain[1]);
+}
+
+fn take_all(piece: &[u8], mut decode: impl FnMut(&[u8]) -> Result<usize, BadFrame>) -> bool {
+    let mut rest = piece;
+    while !rest.is_empty() {
+        let Ok(taken) = decode(rest) else { return false };
+        assert!(taken > 0, "a leg that takes nothing never ends");
+        rest = &rest[taken..];
+    }
+    true
+}
+
+/// Whole packets with these bytes: their lengths are the first byte's of each, and not empty.
+fn packets_of(stream: &[u8]) -> Vec<u8> {
+    let mut packets = Vec::new();
+    let mut rest = stream;
+    let mut seq = 0;
+    while let Some((len, next)) = rest.split_first() {
+        let (payload, next) = next.split_at(usize::from(*len).min(next.len()));
+        put_payload(&mut packets, seq, &payload.repeat(1 + usize::from(*len & 7)));
+        seq = if len & 8 == 0 { seq.wrapping_add(1) } else { 0 };
+        rest = next;
+    }
+    packets
+}
+
+fn without_seqs(packets: &[u8]) -> Vec<&[u8]> {
+    let mut payloads = Vec::new();
+    let mut rest = packets;
+    while let Some(header) = Header::read(rest) {
+        payloads.push(&rest[HEADER_LEN..header.packet_len()]);
+        rest = &rest[header.packet_len()..];
+    }
+    payloads
 }

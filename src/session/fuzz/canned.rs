@@ -124,52 +124,60 @@ pub fn handshake_response(capabilities: Capabilities, database: &[u8], plugin: &
 pub const OK: &[u8] = BACKEND[1];
 
 /// The payloads of a result set, its rows of short strings.
-pub fn result_set(columns: u8, rows: u8, status: u8, deprecate_eof: bool) -> Vec<Vec<u8>> {
-    let mut payloads = vec![vec![columns]];
-    payloads.extend(definitions(columns, deprecate_eof));
+pub fn result_set(columns: u8, rows: u8, status: u8, capabilities: Capabilities) -> Vec<Vec<u8>> {
+    let mut payloads = head(columns, capabilities);
     payloads.extend((0..rows).map(|row| [1, b'a' + row].repeat(columns.into())));
-    payloads.push(end_of_rows(status, deprecate_eof));
+    payloads.push(end_of_rows(status, capabilities));
     payloads
 }
 
 /// The answer to the session's own question.
-pub fn facts(number: u8, deprecate_eof: bool) -> Vec<Vec<u8>> {
+pub fn facts(number: u8, capabilities: Capabilities) -> Vec<Vec<u8>> {
     const MODES: [&str; 4] = ["STRICT_TRANS_TABLES", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "EMPTY_STRING_IS_NULL"];
     const CHARSETS: [&str; 4] = ["utf8mb4", "latin1", "gbk", "sjis"];
+    const SHOP: &str = "73686F70";
     let version = if number & 32 == 0 { "11.8.3-MariaDB" } else { "9.7.0" };
-    let mode = MODES[usize::from(number & 3)];
+    let (mode, charset) = (MODES[usize::from(number & 3)], CHARSETS[usize::from(number >> 2 & 3)]);
     let mut row = Vec::new();
-    for value in [mode, CHARSETS[usize::from(number >> 2 & 3)], "shop", version] {
+    for value in [mode, charset, charset, SHOP, version, "1048576"] {
         put_lenenc_bytes(&mut row, value.as_bytes());
     }
-    let mut payloads = vec![vec![4]];
-    payloads.extend(definitions(4, deprecate_eof));
-    payloads.extend([row, end_of_rows(2, deprecate_eof)]);
+    let mut payloads = head(6, capabilities);
+    payloads.extend([row, end_of_rows(2, capabilities)]);
     payloads
 }
 
 /// The answer to a prepare.
-pub fn prepared(id: u8, params: u8, columns: u8, deprecate_eof: bool) -> Vec<Vec<u8>> {
+pub fn prepared(id: u8, params: u8, columns: u8, capabilities: Capabilities) -> Vec<Vec<u8>> {
     let mut payloads = vec![vec![0, id, 0, 0, 0, columns, 0, params, 0, 0, 0, 0]];
-    payloads.extend(definitions(params, deprecate_eof));
-    payloads.extend(definitions(columns, deprecate_eof));
+    payloads.extend(definitions(params, capabilities));
+    payloads.extend(definitions(columns, capabilities));
     payloads
 }
 
-fn definitions(count: u8, deprecate_eof: bool) -> Vec<Vec<u8>> {
+/// What comes before the rows.
+fn head(columns: u8, capabilities: Capabilities) -> Vec<Vec<u8>> {
+    let has_byte = capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA)
+        || capabilities.has(Capabilities::CACHE_METADATA);
+    let mut payloads = vec![if has_byte { vec![columns, 1] } else { vec![columns] }];
+    payloads.extend(definitions(columns, capabilities));
+    payloads
+}
+
+fn definitions(count: u8, capabilities: Capabilities) -> Vec<Vec<u8>> {
     let mut definition = Vec::new();
-    ColumnDefinition { table: b"u", org_table: b"people", org_name: b"email", ..ColumnDefinition::PARAMETER }
-        .encode(&mut definition);
+    let parameter = ColumnDefinition::parameter(capabilities);
+    ColumnDefinition { table: b"u", org_table: b"people", org_name: b"email", ..parameter }.encode(&mut definition);
     let mut payloads = vec![definition; count.into()];
-    if count > 0 && !deprecate_eof {
+    if count > 0 && !capabilities.has(Capabilities::DEPRECATE_EOF) {
         payloads.push(BACKEND[5].to_vec());
     }
     payloads
 }
 
-fn end_of_rows(status: u8, deprecate_eof: bool) -> Vec<u8> {
+fn end_of_rows(status: u8, capabilities: Capabilities) -> Vec<u8> {
     let mut payload = Vec::new();
-    if deprecate_eof {
+    if capabilities.has(Capabilities::DEPRECATE_EOF) {
         payload.extend_from_slice(&[EofPacket::HEADER, 0, 0, status, 0, 0, 0]);
     } else {
         EofPacket { warning_count: 0, status: StatusFlags(status.into()) }.encode(&mut payload);

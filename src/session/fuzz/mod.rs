@@ -125,8 +125,9 @@ impl Setup {
             .with_planner(Planner { plan: laws::plan, ..Planner::default() })
     }
 
-    fn deprecate_eof(&self) -> bool {
-        self.capabilities.has(Capabilities::DEPRECATE_EOF)
+    /// What both legs agree on.
+    fn agreed(&self) -> Capabilities {
+        self.capabilities.without(Capabilities::MASKED)
     }
 
     /// Whether the version is mapped, and has a table `users` that the backend has not.

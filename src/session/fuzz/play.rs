@@ -77,7 +77,7 @@ impl<'a> Play<'a> {
             if self.lines.len() >= MAX_LINES {
                 return;
             }
-            let Some(line) = script.line(self.last, only, self.setup.deprecate_eof()) else { return };
+            let Some(line) = script.line(self.last, only, self.setup.agreed()) else { return };
             let line = self.with_keys(line);
             self.play(line);
         }
@@ -139,7 +139,7 @@ impl<'a> Play<'a> {
         self.received.backend.extend(received.backend);
         if let Some(number) = self.setup.facts.filter(|_| asks && self.lines.len() < MAX_LINES) {
             let mut bytes = Vec::new();
-            script::put_all(&mut bytes, 1, &canned::facts(number, self.setup.deprecate_eof()));
+            script::put_all(&mut bytes, 1, &canned::facts(number, self.setup.agreed()));
             self.play(Line::Bytes(Side::Backend, bytes));
         }
     }

@@ -5,7 +5,10 @@
 //! Where a form needs bytes of its own, a byte says how many.
 
 use super::canned;
-use crate::{session::Side, wire::put_payload};
+use crate::{
+    session::Side,
+    wire::{Capabilities, put_payload},
+};
 
 /// The bytes that are left of a script.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +109,7 @@ impl<'a> Script<'a> {
     }
 
     /// The next line, if there is one. `only` is the side that speaks, if the other one may not.
-    pub fn line(&mut self, last: LastSeqs, only: Option<Side>, deprecate_eof: bool) -> Option<Line> {
+    pub fn line(&mut self, last: LastSeqs, only: Option<Side>, capabilities: Capabilities) -> Option<Line> {
         if self.data.is_empty() {
             return None;
         }
@@ -130,23 +133,26 @@ impl<'a> Script<'a> {
                 let payload = vec![self.byte(); usize::from(self.byte()) * 16];
                 put_payload(&mut bytes, due, &payload);
             }
-            Form::Result if side == Side::Client => self.put_text(&mut bytes, 0x03),
-            Form::Prepare if side == Side::Client => self.put_text(&mut bytes, 0x16),
+            Form::Result if side == Side::Client => {
+                let has_attributes = capabilities.has(Capabilities::QUERY_ATTRIBUTES);
+                self.put_text(&mut bytes, if has_attributes { b"\x03\0\x01" } else { b"\x03" });
+            }
+            Form::Prepare if side == Side::Client => self.put_text(&mut bytes, b"\x16"),
             Form::Result => {
                 let (shape, status) = (self.byte(), self.byte());
-                put_all(&mut bytes, due, &canned::result_set(shape & 7, shape >> 3 & 7, status, deprecate_eof));
+                put_all(&mut bytes, due, &canned::result_set(shape & 7, shape >> 3 & 7, status, capabilities));
             }
             Form::Prepare => {
                 let (id, shape) = (self.byte(), self.byte());
-                put_all(&mut bytes, due, &canned::prepared(id, shape & 7, shape >> 3 & 7, deprecate_eof));
+                put_all(&mut bytes, due, &canned::prepared(id, shape & 7, shape >> 3 & 7, capabilities));
             }
             Form::Reload => return Some(Line::Reload(self.byte() & 1 == 0)),
         }
         Some(Line::Bytes(side, bytes))
     }
 
-    fn put_text(&mut self, bytes: &mut Vec<u8>, command: u8) {
-        put_payload(bytes, 0, &[&[command], self.bytes()].concat());
+    fn put_text(&mut self, bytes: &mut Vec<u8>, command: &[u8]) {
+        put_payload(bytes, 0, &[command, self.bytes()].concat());
     }
 }
 

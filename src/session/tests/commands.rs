@@ -225,7 +225,7 @@ fn another_database_is_chosen_without_a_question() {
 
 #[test]
 fn field_list_of_a_changed_table_and_replication_are_refused() {
-    let commands = [&b"\x04users\0"[..], b"\x12\0\0\0\0", b"\x1e", b"\xfa\x01\0\0\0"];
+    let commands = [&b"\x04users\0"[..], b"\x12\0\0\0\0", b"\x1e", b"\x20", b"\x21", b"\x15"];
     let rest: Vec<Line> = commands.iter().map(|payload| Line::Client(packet(0, payload))).collect();
     let (received, _) = v1(CLIENT_FLAGS, &rest);
     assert!(received.backend.is_empty());
