@@ -4,15 +4,11 @@
 CARGO_DENY := 0.20.2
 CARGO_FUZZ := 0.13.2
 
-<<<<<<< HEAD
-.PHONY: bench demo test drivers lint peers peers-ci servers
-=======
 # What `make fuzz` runs, and for how many seconds each: `make fuzz FUZZ_TARGETS=session FUZZ_SECONDS=1200`.
 FUZZ_TARGETS := compression handshake packets response session
 FUZZ_SECONDS := 30
 
-.PHONY: bench demo test drivers fuzz lint servers
->>>>>>> fuzz
+.PHONY: bench demo test drivers fuzz lint peers peers-ci servers
 
 # Watch two releases of an app share one migrated database.
 demo:
@@ -34,7 +30,6 @@ drivers: servers
 	.tools/py/bin/pip install --quiet --disable-pip-version-check -r tests/drivers/requirements.txt
 	.tools/py/bin/python tests/drivers/run.py
 
-<<<<<<< HEAD
 # Other projects' own test suites, directly and through Bifocal, which must pass the same tests. They come as packages
 # into .peers, which takes some gigabytes. Needs python3 with venv and pip, perl, cc; for Node's drivers: npm.
 peers: servers
@@ -45,7 +40,7 @@ peers: servers
 peers-ci: servers
 	cargo build --bin bifocal
 	python3 tests/peers/run.py --ci
-=======
+
 # Bytes that nobody would think of. What is found lands in fuzz/artifacts; what reaches new code, in fuzz/found. Bifocal has
 # no unsafe code, so no sanitizer is needed, and with that no nightly toolchain; but a C++ compiler, for libFuzzer.
 fuzz: .tools/bin/cargo-fuzz-$(CARGO_FUZZ)
@@ -55,7 +50,6 @@ fuzz: .tools/bin/cargo-fuzz-$(CARGO_FUZZ)
 	    $< run --sanitizer none $$target fuzz/found/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) \
 	        -fork=0 -max_len=4096 -rss_limit_mb=2048 -timeout=10 -print_final_stats=1 || exit 1; \
 	done
->>>>>>> fuzz
 
 lint: .tools/bin/cargo-deny-$(CARGO_DENY)
 	cargo fmt --check
