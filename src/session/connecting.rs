@@ -21,7 +21,7 @@ pub(super) struct AwaitGreeting;
 
 impl AwaitGreeting {
     pub fn backend(io: &mut Io<'_>, settings: &mut Settings) -> Step {
-        let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.backend.rest()) else { return bounded(io.backend.rest()) };
         let payload = &mut io.backend.rest_mut()[..extent.wire_len][crate::wire::HEADER_LEN..];
         if payload.first() == Some(&ErrPacket::HEADER) {
             io.relay_backend(extent.wire_len);
@@ -64,10 +64,7 @@ pub(super) struct AwaitBackendTls {
 
 impl AwaitResponse {
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
-        let Some(extent) = Extent::find(io.client.rest()) else {
-            let is_too_long = io.client.rest().len() > MAX_RESPONSE_LEN;
-            return if is_too_long { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait };
-        };
+        let Some(extent) = Extent::find(io.client.rest()) else { return bounded(io.client.rest()) };
         self.seq = extent.last_seq.wrapping_add(1);
         match self.answer(io, extent, settings) {
             Ok(state) => Step::Become(state),
@@ -81,7 +78,7 @@ impl AwaitResponse {
 
     /// The backend speaks only to say that it ends the connection.
     pub fn backend(&self, io: &mut Io<'_>) -> Step {
-        let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.backend.rest()) else { return bounded(io.backend.rest()) };
         let mut joined = Vec::new();
         let payload = extent.payload(io.backend.rest(), &mut joined).to_vec();
         io.backend.skip(extent.wire_len, &mut io.out.to_client);
@@ -191,6 +188,11 @@ impl AwaitBackendTls {
     pub fn next_seq(&self) -> u8 {
         self.authentication.next_seq()
     }
+}
+
+/// Waits for the rest of a payload, if it is not too long already.
+fn bounded(held: &[u8]) -> Step {
+    if held.len() > MAX_RESPONSE_LEN { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait }
 }
 
 pub(super) fn clear_password(plugin: &[u8], why: &str) -> ServerError {

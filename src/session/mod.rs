@@ -22,6 +22,8 @@ mod versioned;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 
