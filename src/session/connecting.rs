@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     rewrite::ServerError,
-    wire::{Capabilities, Changed, ErrPacket, Extent, Greeting, HandshakeResponse, put_payload},
+    wire::{Announced, Capabilities, Changed, ErrPacket, Extent, Greeting, HandshakeResponse, put_payload},
 };
 
 /// Waits for the backend's greeting.
@@ -21,7 +21,7 @@ pub(super) struct AwaitGreeting;
 
 impl AwaitGreeting {
     pub fn backend(io: &mut Io<'_>, settings: &mut Settings) -> Step {
-        let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.backend.rest()) else { return bounded(io.backend.rest()) };
         let payload = &mut io.backend.rest_mut()[..extent.wire_len][crate::wire::HEADER_LEN..];
         if payload.first() == Some(&ErrPacket::HEADER) {
             io.relay_backend(extent.wire_len);
@@ -65,8 +65,11 @@ pub(super) struct AwaitBackendTls {
 impl AwaitResponse {
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         let Some(extent) = Extent::find(io.client.rest()) else {
-            let is_too_long = io.client.rest().len() > MAX_RESPONSE_LEN;
-            return if is_too_long { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait };
+            if Announced::of(io.client.rest()).payload_len <= MAX_RESPONSE_LEN {
+                return Step::Wait;
+            }
+            io.put_error(self.seq, &bad_handshake());
+            return Step::Become(State::Ended(End::Refused));
         };
         self.seq = extent.last_seq.wrapping_add(1);
         match self.answer(io, extent, settings) {
@@ -81,7 +84,7 @@ impl AwaitResponse {
 
     /// The backend speaks only to say that it ends the connection.
     pub fn backend(&self, io: &mut Io<'_>) -> Step {
-        let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.backend.rest()) else { return bounded(io.backend.rest()) };
         let mut joined = Vec::new();
         let payload = extent.payload(io.backend.rest(), &mut joined).to_vec();
         io.backend.skip(extent.wire_len, &mut io.out.to_client);
@@ -188,6 +191,12 @@ impl AwaitBackendTls {
     pub fn next_seq(&self) -> u8 {
         self.authentication.next_seq()
     }
+}
+
+/// Waits for the rest of what the backend says first, which is short.
+fn bounded(held: &[u8]) -> Step {
+    let is_short = Announced::of(held).payload_len <= MAX_RESPONSE_LEN;
+    if is_short { Step::Wait } else { Step::Become(State::Ended(End::BackendBroke)) }
 }
 
 pub(super) fn clear_password(plugin: &[u8], why: &str) -> ServerError {

@@ -12,7 +12,7 @@ use super::{
     diagnostics::{Diagnostics, asks_for_rows},
     facts, refusal, relay,
     statements::{Reorder, Statement, Statements},
-    use_database,
+    too_long, use_database,
     version::{self, Chain, VersionName},
 };
 use crate::{
@@ -20,8 +20,8 @@ use crate::{
     rules::Ruleset,
     sql::{LexMode, ServerKind},
     wire::{
-        Answer, Capabilities, Command, ErrPacket, Execute, Extent, HEADER_LEN, MAX_PACKET_LEN, MAX_PAYLOAD_LEN,
-        StatementId, StatusFlags, put_payload,
+        Announced, Answer, Capabilities, Command, ErrPacket, Execute, Extent, MAX_PAYLOAD_LEN, StatementId,
+        StatusFlags, put_payload,
     },
 };
 
@@ -102,9 +102,12 @@ impl Versioned {
                 answering.client(io);
                 return Step::Wait;
             }
-            let Some(extent) = Extent::find(io.client.rest()) else {
-                return Self::too_long(io);
-            };
+            let announced = Announced::of(io.client.rest());
+            if announced.payload_len > settings.max_packet_len {
+                io.put_error(announced.last_seq.wrapping_add(1), &too_long());
+                return Step::Become(State::Ended(End::TooLong));
+            }
+            let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
             self.adopt(settings);
             let mut joined = Vec::new();
             let payload = extent.payload(io.client.rest(), &mut joined);
@@ -123,8 +126,12 @@ impl Versioned {
     pub fn backend(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         let Some(answering) = &mut self.answering else {
             // Nothing was asked: the backend says why it ends the connection.
-            io.relay_backend(io.backend.rest().len());
-            return Step::Wait;
+            let Some(extent) = Extent::find(io.backend.rest()) else {
+                let is_short = Announced::of(io.backend.rest()).payload_len <= MAX_LAST_WORDS_LEN;
+                return if is_short { Step::Wait } else { Step::Become(State::Ended(End::BackendBroke)) };
+            };
+            io.relay_backend(extent.wire_len);
+            return Step::Again;
         };
         match answering.backend(io, &settings.planner) {
             Progress::Wait => Step::Wait,
@@ -416,16 +423,6 @@ impl Versioned {
             _ => Err(Box::new(Action::Ask)),
         }
     }
-
-    fn too_long(io: &mut Io<'_>) -> Step {
-        // Headers of as many packets as the payload takes.
-        let limit = MAX_PAYLOAD_LEN + HEADER_LEN * (MAX_PAYLOAD_LEN / MAX_PACKET_LEN + 1);
-        if io.client.rest().len() <= limit {
-            return Step::Wait;
-        }
-        io.put_error(1, &too_long());
-        Step::Become(State::Ended(End::TooLong))
-    }
 }
 
 fn forward(command: Command) -> Action {
@@ -451,11 +448,6 @@ fn bounded(payload: Vec<u8>) -> Result<Vec<u8>, ServerError> {
     if payload.len() > MAX_PAYLOAD_LEN { Err(too_long()) } else { Ok(payload) }
 }
 
-fn too_long() -> ServerError {
-    let message = "Got a packet bigger than 'max_allowed_packet' bytes".to_owned();
-    ServerError { number: 1153, sqlstate: *b"08S01", message }
-}
-
 fn no_facts() -> ServerError {
     let message = "Bifocal could not read the session's settings from the backend".to_owned();
     ServerError { number: 1105, sqlstate: *b"HY000", message }
@@ -468,3 +460,6 @@ fn unknown_statement(id: StatementId) -> ServerError {
 
 /// `ER_MUST_CHANGE_PASSWORD`, `ER_MUST_CHANGE_PASSWORD_LOGIN`.
 const MUST_CHANGE_PASSWORD: [u16; 2] = [1820, 1862];
+
+/// Why a backend ends a connection is one ERR.
+const MAX_LAST_WORDS_LEN: usize = 64 * 1024;

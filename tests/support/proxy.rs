@@ -56,7 +56,8 @@ impl Proxy {
             bail!("bifocal serve did not get ready; its log ends:\n{}", tail(log));
         };
         let port_of = |address: &str| address.split('=').next()?.rsplit(':').next()?.parse().ok();
-        let ports: Option<Vec<u16>> = addresses.split(' ').map(port_of).collect();
+        let tcp = addresses.split(' ').filter(|address| !address.starts_with("unix:"));
+        let ports: Option<Vec<u16>> = tcp.map(port_of).collect();
         let ports = ports.filter(|ports| !ports.is_empty()).context("the ready line names no port")?;
         Ok(Self { port: ports[0], ports, log: log.to_owned(), process })
     }
