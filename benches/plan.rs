@@ -39,6 +39,7 @@ fn plans(criterion: &mut Criterion) {
         database: Some("shop".to_owned()),
         lex: LexMode::of_server(ServerKind::MariaDb, 101_118),
         strict: true,
+        introduce: false,
         odd_mode: None,
     };
     for (name, sql) in STATEMENTS {

@@ -52,6 +52,7 @@ fn explain(sql: &str, database: &str, version: &VersionRules) -> ExitCode {
         database: Some(database.to_owned()),
         lex: mode_of(&version.schema.server),
         strict: true,
+        introduce: false,
         odd_mode: None,
     };
     match plan(sql.as_bytes(), &version.chain, &facts) {

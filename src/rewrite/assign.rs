@@ -11,7 +11,7 @@ use super::{
 use crate::{
     rules::{ColumnSource, Family, Group, Lossiness, cast, checked_cast, family, raise},
     schema::Column,
-    sql::{Piece, ServerKind, TokenKind, scope::Name},
+    sql::{Charset, Piece, ServerKind, TokenKind, scope::Name},
 };
 
 /// Where an assignment stands.
@@ -302,14 +302,36 @@ pub fn refuse_null(statement: &Statement<'_>, column: &Column, value: &std::ops:
 /// A number for an ENUM is the number of its member, which is stored nowhere; and a DOUBLE that becomes an integer is
 /// rounded half to even, which no expression does for every type of value.
 pub fn refuse_number(statement: &Statement<'_>, column: &Column, value: &std::ops::Range<usize>) -> Result<(), Stop> {
+    refuse_mixed(statement, column, value)?;
     let is_number = value.len() == 1 && statement.text.kind(value.start) == Some(TokenKind::Number);
     let raw = statement.text.raw(value.start);
-    let is_double = is_number && raw[0].is_ascii_digit() && raw.contains(&b'e') && !raw.starts_with(b"0x");
+    let is_double = is_number
+        && raw[0].is_ascii_digit()
+        && raw.iter().any(|byte| matches!(byte, b'e' | b'E'))
+        && !raw.starts_with(b"0x");
     if is_double && family(column) == Family::Integer {
         return Err(refusal::COMPUTED_TARGET.because(format!("a DOUBLE for the integer {}", column.name)));
     }
     if is_number && matches!(family(column), Family::Enum | Family::Set) {
         return Err(refusal::COMPUTED_TARGET.because(format!("the number of a member of {}", column.name)));
+    }
+    Ok(())
+}
+
+/// MySQL takes the text that an expression over ASCII and other literals gives for ASCII, and what is converted from it
+/// to NULL: `CONVERT(CONCAT('a', 'é') USING utf8mb4)` on a latin1 connection.
+fn refuse_mixed(statement: &Statement<'_>, column: &Column, value: &std::ops::Range<usize>) -> Result<(), Stop> {
+    let lex = statement.facts.lex;
+    let is_text = matches!(family(column), Family::Text | Family::Enum | Family::Set);
+    if lex.server == ServerKind::MariaDb || lex.charset == Charset::Utf8 || value.len() <= 1 || !is_text {
+        return Ok(());
+    }
+    let of_kind = |kind: TokenKind| value.clone().filter(move |&index| statement.text.kind(index) == Some(kind));
+    let is_past_ascii = of_kind(TokenKind::String).any(|index| !statement.text.raw(index).is_ascii());
+    let may_be = is_past_ascii || of_kind(TokenKind::Placeholder).next().is_some();
+    if may_be && of_kind(TokenKind::String).count() + of_kind(TokenKind::Placeholder).count() > 1 {
+        let reason = format!("an expression over texts past ASCII for {}; send its value", column.name);
+        return Err(refusal::CHARSET.because(reason));
     }
     Ok(())
 }

@@ -86,11 +86,18 @@ fn syntax(error: &ServerError, statement: &[u8]) -> Option<ServerError> {
     }
 }
 
+/// What may be names in a statement. How the session reads text is not asked for: a name too many does no harm.
 fn names_of(statement: &[u8]) -> Vec<String> {
-    match Text::new(statement, LexMode::of_server(ServerKind::MySql, 0)) {
-        Ok(text) => (0..text.len()).filter_map(|index| text.name(index)).collect(),
-        Err(_) => Vec::new(),
+    let mode = LexMode::of_server(ServerKind::MySql, 0);
+    let of_mode = |mode| Text::new(statement, mode).ok();
+    let read = [of_mode(mode), of_mode(LexMode { ansi_quotes: true, ..mode })];
+    if read.iter().all(Option::is_some) {
+        let names = |text: &Text<'_>| (0..text.len()).filter_map(|index| text.name(index)).collect::<Vec<_>>();
+        return read.iter().flatten().flat_map(names).collect();
     }
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    let words = statement.split(|byte| !is_word(byte)).filter(|word| !word.is_empty());
+    words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 fn quoted_name(message: &str) -> Option<&str> {

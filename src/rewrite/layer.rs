@@ -7,13 +7,14 @@ use sqlparser::ast::{FromTable, Insert, SetExpr, Statement as Ast, TableObject};
 use super::{
     Facts, Plan, Rewrite, delete, gate, insert, ordering, read,
     refusal::{self, Stop},
+    spelling,
     statement::{Statement, is_interesting},
     titles, update,
 };
 use crate::{
     rules::Mapping,
     sql::{
-        Edits, Parsed, Text, parse,
+        Edits, Parsed, Text, Writing, parse,
         scope::{collect, name, names},
     },
 };
@@ -22,7 +23,7 @@ use crate::{
 pub fn plan(text: &[u8], mapping: &Mapping, facts: &Facts, step: usize) -> Plan {
     let tokens = match Text::new(text, facts.lex) {
         Ok(tokens) => tokens,
-        Err(error) => return gate::unlexable(text, mapping, &error.to_string()),
+        Err(error) => return gate::unlexable(text, mapping, facts.lex.charset, &error.to_string()),
     };
     match gate::look(&tokens, mapping, facts).and_then(|gate| match gate {
         gate::Gate::Pass => Ok(None),
@@ -37,6 +38,7 @@ pub fn plan(text: &[u8], mapping: &Mapping, facts: &Facts, step: usize) -> Plan 
 
 fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts, step: usize) -> Result<Option<Rewrite>, Stop> {
     refuse_kinds(text, mapping)?;
+    spelling::check(text, mapping)?;
     let parsed = parse(text).map_err(|error| refusal::NOT_UNDERSTOOD.because(error.to_string()))?;
     let mut statement = Statement {
         text,
@@ -51,14 +53,18 @@ fn plan_tokens(text: &Text<'_>, mapping: &Mapping, facts: &Facts, step: usize) -
     };
     ordering::order_by_number(&mut statement)?;
     dispatch(&mut statement, &parsed)?;
-    titles::keep(&mut statement);
+    titles::keep(&mut statement)?;
     statement.account_for_names()?;
     if statement.edits.is_empty() {
         return Ok(None);
     }
     let placeholders = statement.placeholders();
     let client_params = u16::try_from(placeholders.len()).unwrap_or(u16::MAX);
-    let edited = statement.edits.apply(text.bytes, &placeholders);
+    let writing = Writing { charset: facts.lex.charset, introduce: facts.introduce };
+    let edited = statement
+        .edits
+        .apply(text.bytes, &placeholders, writing)
+        .map_err(|error| refusal::CHARSET.because(error.to_string()))?;
     Ok(Some(Rewrite { text: edited.text, params: edited.params, client_params, tables: statement.tables }))
 }
 

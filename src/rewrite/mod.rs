@@ -11,6 +11,7 @@ mod layer;
 mod ordering;
 mod read;
 pub mod refusal;
+mod spelling;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,9 @@ pub struct Facts {
     pub database: Option<String>,
     /// How text is lexed.
     pub lex: LexMode,
+    /// Whether a plain text literal would not mean just its ASCII characters (`character_set_connection` is sjis, ucs2,
+    /// binary …).
+    pub introduce: bool,
     /// Whether the server is in a strict mode.
     pub strict: bool,
     /// A `sql_mode` in force under which statements on changed tables are refused.

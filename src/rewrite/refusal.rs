@@ -70,8 +70,12 @@ pub const DEFAULTS: Code = Code { code: "R118", title: "a column default that on
 pub const SQL_MODE: Code =
     Code { code: "R119", title: "a sql_mode under which the mapping's expressions would mean something else" };
 
+/// A name that the connection's character set cannot express with certainty.
+pub const CHARSET: Code =
+    Code { code: "R120", title: "a name that the connection's character set cannot express with certainty" };
+
 /// Every code, in order.
-pub const ALL: [Code; 19] = [
+pub const ALL: [Code; 20] = [
     INTROSPECTION,
     DDL,
     NOT_UNDERSTOOD,
@@ -91,6 +95,7 @@ pub const ALL: [Code; 19] = [
     SYSTEM_TIME,
     DEFAULTS,
     SQL_MODE,
+    CHARSET,
 ];
 
 impl Code {

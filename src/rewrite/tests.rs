@@ -127,6 +127,7 @@ fn show(sql: &str) -> String {
         database: Some("shop".to_owned()),
         lex: LexMode::of_server(ServerKind::MariaDb, 101_118),
         strict: true,
+        introduce: false,
         odd_mode: None,
     };
     match plan(sql.as_bytes(), &[mapping()], &facts) {

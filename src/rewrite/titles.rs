@@ -3,7 +3,10 @@
 //! The title of an expression is its text, and that of a bare column is spelled as the client spelled it; a derived
 //! table gives its own spelling. Such items get the alias that says what the client's own text would have said.
 
-use super::statement::{Statement, quote};
+use super::{
+    refusal::{self, Stop},
+    statement::{Statement, quote},
+};
 use crate::sql::{
     Piece, SELECT_MODIFIERS,
     scope::{Item, Name},
@@ -13,7 +16,7 @@ use crate::sql::{
 const MAX_TITLE_LEN: usize = 200;
 
 /// Adds the aliases.
-pub fn keep(statement: &mut Statement<'_>) {
+pub fn keep(statement: &mut Statement<'_>) -> Result<(), Stop> {
     for block in 0..statement.blocks.blocks.len() {
         let Some(select) = statement.blocks.blocks[block].select else { continue };
         let items = statement.blocks.blocks[block].items.clone();
@@ -30,14 +33,18 @@ pub fn keep(statement: &mut Statement<'_>) {
                     }
                 }
                 Item::Expression if statement.edits.touch(&bytes) && bytes.len() <= MAX_TITLE_LEN => {
-                    if let Ok(title) = std::str::from_utf8(&statement.text.bytes[bytes.clone()]) {
-                        alias(statement, bytes.end, title);
-                    }
+                    let charset = statement.facts.lex.charset;
+                    let title = charset
+                        .decode(&statement.text.bytes[bytes.clone()])
+                        .ok_or_else(|| refusal::CHARSET.because("an expression that is a column's title"))?
+                        .into_owned();
+                    alias(statement, bytes.end, &title);
                 }
                 Item::Expression | Item::Named => {}
             }
         }
     }
+    Ok(())
 }
 
 fn alias(statement: &mut Statement<'_>, offset: usize, title: &str) {

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     rewrite::{Facts, ResultTable, ServerError},
     wire::{
-        Answer, ColumnDefinition, EofPacket, ErrPacket, Extent, HEADER_LEN, Header, Malformed, PrepareOk, StatementId,
-        StatusFlags, put_payload,
+        Answer, Capabilities, ColumnDefinition, EofPacket, ErrPacket, Extent, HEADER_LEN, Header, Malformed, PrepareOk,
+        StatementId, StatusFlags, put_payload,
     },
 };
 
@@ -26,7 +26,7 @@ pub(super) struct Answering {
     pub response: Response,
     /// What asked for it.
     pub origin: Origin,
-    deprecate_eof: bool,
+    capabilities: Capabilities,
     /// What is added to the backend's sequence ids: a rewrite may have more or fewer packets than the original.
     seq_delta: u8,
     /// Sequence id of the last packet that the client sent or got.
@@ -80,6 +80,8 @@ pub(super) struct Preparing {
 #[derive(Debug, Default)]
 pub(super) struct FactsAnswer {
     pub facts: Option<Facts>,
+    /// The server takes no payload that is as long as this.
+    pub payload_limit: usize,
     /// The payload of an ERR.
     pub error: Option<Vec<u8>>,
 }
@@ -107,11 +109,11 @@ impl Preparing {
 impl Answering {
     /// Starts after a command whose last packet had the sequence id `client_seq` when the client sent it, and
     /// `backend_seq` when the backend got it.
-    pub fn new(answer: Answer, origin: Origin, deprecate_eof: bool, client_seq: u8, backend_seq: u8) -> Self {
+    pub fn new(answer: Answer, origin: Origin, capabilities: Capabilities, client_seq: u8, backend_seq: u8) -> Self {
         Self {
-            response: Response::new(answer, deprecate_eof),
+            response: Response::new(answer, capabilities),
             origin,
-            deprecate_eof,
+            capabilities,
             seq_delta: client_seq.wrapping_sub(backend_seq),
             client_seq,
             row_left: 0,
@@ -159,7 +161,8 @@ impl Answering {
     pub fn backend(&mut self, io: &mut Io<'_>, planner: &Planner) -> Progress {
         let progress = loop {
             if self.response.is_complete() {
-                break Progress::Complete;
+                // An error that comes before the end of the client's file ends the answer, but not the file.
+                break if self.infile.is_some() { Progress::Wait } else { Progress::Complete };
             }
             match self.step(io, planner) {
                 Ok(true) => {}
@@ -263,7 +266,7 @@ impl Answering {
         if let Packet::PrepareOk(ok) = packet {
             preparing.id = Some(ok.statement);
         }
-        let Some(reorder) = &preparing.statement.reorder else {
+        let Some(reorder) = preparing.statement.reorder.as_ref().filter(|reorder| !reorder.is_same()) else {
             self.relay(io, extent);
             return Ok(());
         };
@@ -277,8 +280,10 @@ impl Answering {
                 PrepareOk::patch_param_count(payload, client_params);
                 self.relay(io, extent);
                 if backend_params == 0 {
-                    self.put_params(io);
-                    if !self.deprecate_eof {
+                    if ok.has_definitions {
+                        self.put_params(io);
+                    }
+                    if !self.capabilities.has(Capabilities::DEPRECATE_EOF) {
                         self.put_eof(io);
                     }
                 }
@@ -305,7 +310,7 @@ impl Answering {
             return;
         };
         let payloads: Vec<Vec<u8>> =
-            (0..reorder.client_params).map(|param| definition(reorder, params, param)).collect();
+            (0..reorder.client_params).map(|param| definition(reorder, params, param, self.capabilities)).collect();
         params.clear();
         for payload in payloads {
             self.put_extra(io, &payload);
@@ -389,7 +394,10 @@ impl FactsAnswer {
     fn take(&mut self, packet: Packet, payload: &[u8]) -> Result<(), Malformed> {
         match packet {
             Packet::Err => self.error = Some(payload.to_vec()),
-            Packet::Row => self.facts = Some(facts::from_row(payload)?),
+            Packet::Row => {
+                let (facts, payload_limit) = facts::from_row(payload)?;
+                (self.facts, self.payload_limit) = (Some(facts), payload_limit);
+            }
             _ => {}
         }
         Ok(())
@@ -405,13 +413,13 @@ fn patched_column(payload: &[u8], tables: &[ResultTable]) -> Result<Option<Vec<u
     Ok(Some(patched))
 }
 
-fn definition(reorder: &Reorder, params: &[Vec<u8>], param: u16) -> Vec<u8> {
+fn definition(reorder: &Reorder, params: &[Vec<u8>], param: u16, capabilities: Capabilities) -> Vec<u8> {
     let first = reorder.params.iter().position(|client| *client == param);
     if let Some(payload) = first.and_then(|index| params.get(index)) {
         return payload.clone();
     }
     let mut payload = Vec::new();
-    ColumnDefinition::PARAMETER.encode(&mut payload);
+    ColumnDefinition::parameter(capabilities).encode(&mut payload);
     payload
 }
 

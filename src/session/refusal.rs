@@ -20,8 +20,14 @@ pub(super) fn replication() -> Refusal {
     Refusal { code: "R903", reason }
 }
 
-/// MariaDB's bulk execute.
-pub(super) fn bulk_execute() -> Refusal {
-    let reason = "COM_STMT_BULK_EXECUTE on a connection with a version; execute row by row".to_owned();
+/// DEFAULT or IGNORE in MariaDB's bulk execute of a rewritten statement.
+pub(super) fn bulk_default() -> Refusal {
+    let reason = "DEFAULT or IGNORE in a bulk execute on a table that the rules change".to_owned();
+    Refusal { code: "R904", reason }
+}
+
+/// MariaDB's bulk execute of a statement whose parameters the mapping has no use for.
+pub(super) fn bulk_without_parameters() -> Refusal {
+    let reason = "a bulk execute of a statement whose every parameter is for a column that is dropped".to_owned();
     Refusal { code: "R904", reason }
 }

@@ -4,7 +4,9 @@
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response.html>
 
-use crate::wire::{Answer, EofPacket, ErrPacket, MAX_PACKET_LEN, Malformed, OkPacket, PrepareOk, Reader, StatusFlags};
+use crate::wire::{
+    Answer, Capabilities, EofPacket, ErrPacket, MAX_PACKET_LEN, Malformed, OkPacket, PrepareOk, Reader, StatusFlags,
+};
 
 /// Follows the answer to one command.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub(super) struct Response {
     /// The result sets are binary, so a cursor may hold back the rows.
     is_binary: bool,
     deprecate_eof: bool,
+    /// A byte after the number of columns says whether their definitions follow.
+    has_metadata_byte: bool,
     /// Results before this one, of the same command.
     result_index: usize,
     /// The status flags of the last OK or EOF.
@@ -34,10 +38,10 @@ enum Awaits {
     Rows,
     /// The first packet of the answer to a prepare.
     Prepare,
-    /// Parameters' definitions of a prepared statement; then come as many columns.
-    PreparedParams(Counted, u16),
+    /// Parameters' definitions of a prepared statement; then come its columns.
+    PreparedParams(Counted, PrepareOk),
     /// The EOF after them.
-    PreparedParamsEof(u16),
+    PreparedParamsEof(PrepareOk),
     /// Columns' definitions of a prepared statement.
     PreparedColumns(Counted),
     /// The EOF after them.
@@ -84,7 +88,7 @@ pub(super) enum Packet {
 
 impl Response {
     /// Starts before the first packet.
-    pub fn new(answer: Answer, deprecate_eof: bool) -> Self {
+    pub fn new(answer: Answer, capabilities: Capabilities) -> Self {
         let awaits = match answer {
             Answer::BinaryResult | Answer::TextResult => Awaits::Result,
             Answer::Endless => Awaits::Endless,
@@ -94,7 +98,14 @@ impl Response {
             Answer::Rows => Awaits::Rows,
             Answer::Authentication | Answer::Single => Awaits::Single,
         };
-        Self { awaits, is_binary: answer == Answer::BinaryResult, deprecate_eof, result_index: 0, status: None }
+        Self {
+            awaits,
+            is_binary: answer == Answer::BinaryResult,
+            deprecate_eof: capabilities.has(Capabilities::DEPRECATE_EOF),
+            has_metadata_byte: capabilities.has_any(METADATA_BYTE),
+            result_index: 0,
+            status: None,
+        }
     }
 
     /// Whether nothing more comes.
@@ -134,9 +145,9 @@ impl Response {
             Awaits::Rows | Awaits::Fields if self.ends_rows(payload.len(), first) => self.end_of_rows(payload),
             Awaits::Rows => Ok(Packet::Row),
             Awaits::Prepare => self.prepare_ok(payload),
-            Awaits::PreparedParams(counted, columns) => Ok(self.prepared_param(counted, columns)),
-            Awaits::PreparedParamsEof(columns) => {
-                self.awaits = Self::prepared_columns(columns);
+            Awaits::PreparedParams(counted, ok) => Ok(self.prepared_param(counted, ok)),
+            Awaits::PreparedParamsEof(ok) => {
+                self.awaits = self.prepared_columns(ok);
                 Ok(Packet::ParamsEof)
             }
             Awaits::PreparedColumns(counted) => Ok(self.prepared_column(counted)),
@@ -159,8 +170,11 @@ impl Response {
             Some(0xFB) => Ok(Packet::InfileRequest),
             Some(&EofPacket::HEADER) if payload.len() < EofPacket::LEN_LIMIT => self.end_of_rows(payload),
             _ => {
-                let count = Reader::new(payload, "column count").lenenc()?;
-                self.awaits = Awaits::Columns(Counted { index: 0, count });
+                let mut reader = Reader::new(payload, "column count");
+                let count = reader.lenenc()?;
+                let has_definitions = !self.has_metadata_byte || reader.u8()? != 0;
+                self.awaits =
+                    if has_definitions { Awaits::Columns(Counted { index: 0, count }) } else { self.after_columns() };
                 Ok(Packet::Other)
             }
         }
@@ -169,11 +183,14 @@ impl Response {
     fn column(&mut self, counted: Counted) -> Packet {
         self.awaits = match counted.next() {
             Some(counted) => Awaits::Columns(counted),
-            None if self.deprecate_eof => Awaits::Rows,
-            None => Awaits::ColumnsEof,
+            None => self.after_columns(),
         };
         // Only the first result set belongs to the statement that was planned.
         if self.result_index == 0 { counted.packet(Packet::Column) } else { Packet::Other }
+    }
+
+    fn after_columns(&self) -> Awaits {
+        if self.deprecate_eof { Awaits::Rows } else { Awaits::ColumnsEof }
     }
 
     fn columns_eof(&mut self, payload: &[u8]) -> Result<Packet, Malformed> {
@@ -206,30 +223,42 @@ impl Response {
     fn prepare_ok(&mut self, payload: &[u8]) -> Result<Packet, Malformed> {
         let ok = PrepareOk::decode(payload)?;
         self.awaits = match Counted::of(ok.param_count) {
-            Some(counted) => Awaits::PreparedParams(counted, ok.column_count),
-            None => Self::prepared_columns(ok.column_count),
+            None => self.prepared_columns(ok),
+            Some(counted) if ok.has_definitions => Awaits::PreparedParams(counted, ok),
+            Some(_) => self.after_prepared_params(ok),
         };
         Ok(Packet::PrepareOk(ok))
     }
 
-    fn prepared_param(&mut self, counted: Counted, columns: u16) -> Packet {
+    fn prepared_param(&mut self, counted: Counted, ok: PrepareOk) -> Packet {
         self.awaits = match counted.next() {
-            Some(counted) => Awaits::PreparedParams(counted, columns),
-            None if self.deprecate_eof => Self::prepared_columns(columns),
-            None => Awaits::PreparedParamsEof(columns),
+            Some(counted) => Awaits::PreparedParams(counted, ok),
+            None => self.after_prepared_params(ok),
         };
         counted.packet(Packet::Param)
     }
 
-    fn prepared_columns(columns: u16) -> Awaits {
-        Counted::of(columns).map_or(Awaits::Nothing, Awaits::PreparedColumns)
+    fn after_prepared_params(&self, ok: PrepareOk) -> Awaits {
+        if self.deprecate_eof { self.prepared_columns(ok) } else { Awaits::PreparedParamsEof(ok) }
+    }
+
+    fn prepared_columns(&self, ok: PrepareOk) -> Awaits {
+        match Counted::of(ok.column_count) {
+            None => Awaits::Nothing,
+            Some(counted) if ok.has_definitions => Awaits::PreparedColumns(counted),
+            // Where definitions are left out, the EOF after them is not.
+            Some(_) => self.after_prepared_columns(),
+        }
+    }
+
+    fn after_prepared_columns(&self) -> Awaits {
+        if self.deprecate_eof { Awaits::Nothing } else { Awaits::PreparedColumnsEof }
     }
 
     fn prepared_column(&mut self, counted: Counted) -> Packet {
         self.awaits = match counted.next() {
             Some(counted) => Awaits::PreparedColumns(counted),
-            None if self.deprecate_eof => Awaits::Nothing,
-            None => Awaits::PreparedColumnsEof,
+            None => self.after_prepared_columns(),
         };
         counted.packet(Packet::Column)
     }
@@ -251,6 +280,11 @@ impl Response {
         first == Some(EofPacket::HEADER) && len < limit
     }
 }
+
+/// Both servers leave out definitions, and tell so alike: MySQL where `resultset_metadata` says so, MariaDB where they
+/// are those of the EXECUTE before.
+const METADATA_BYTE: Capabilities =
+    Capabilities(Capabilities::OPTIONAL_RESULTSET_METADATA.0 | Capabilities::CACHE_METADATA.0);
 
 /// Length of an EOF; an OK is longer.
 const EOF_LEN: usize = 5;

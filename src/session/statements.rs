@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::version::Chain;
+use super::{refusal, version::Chain};
 use crate::{
     rewrite::{ResultTable, Rewrite, ServerError},
-    wire::{Execute, ParamType, StatementId},
+    wire::{Argument, BulkExecute, BulkValue, Capabilities, Execute, ParamType, StatementId},
 };
 
 /// All prepared statements.
@@ -27,7 +27,7 @@ pub(super) struct Statement {
     pub tables: Arc<[ResultTable]>,
     /// Executing it may change what the session knows of the backend.
     pub changes_facts: bool,
-    /// How the backend's placeholders are filled, where not one by one from the client's.
+    /// How the backend's placeholders are filled; none for a text that went on as it was.
     pub reorder: Option<Reorder>,
 }
 
@@ -58,9 +58,7 @@ impl Statements {
 
     /// Forgets a statement.
     pub fn remove(&mut self, id: StatementId) {
-        if let Some(id) = self.resolve(id) {
-            self.by_id.remove(&id);
-        }
+        self.by_id.remove(&id);
     }
 
     /// Forgets all.
@@ -68,43 +66,83 @@ impl Statements {
         *self = Self::default();
     }
 
-    /// The backend's id of a statement; none for "the last one" where there is none.
-    pub fn resolve(&self, id: StatementId) -> Option<StatementId> {
-        if id == StatementId::LAST { self.last } else { Some(id) }
+    /// The statement that was prepared last, unless that failed.
+    pub fn last(&self) -> Option<StatementId> {
+        self.last
     }
 
     /// The statement, if it was prepared in this session.
     pub fn find(&mut self, id: StatementId) -> Option<&mut Statement> {
-        self.by_id.get_mut(&self.resolve(id)?)
+        self.by_id.get_mut(&id)
     }
 }
 
 impl Reorder {
-    /// How a rewrite fills its placeholders; none where it takes the client's as they are.
-    pub fn of(rewrite: &Rewrite) -> Option<Self> {
-        let is_same = rewrite.params.iter().copied().eq(0..rewrite.client_params);
-        (!is_same).then(|| Self {
+    /// How a rewrite fills its placeholders.
+    pub fn of(rewrite: &Rewrite) -> Self {
+        Self {
             params: rewrite.params.clone(),
             client_params: rewrite.client_params,
             types: Vec::new(),
             sent_ahead: Vec::new(),
-        })
+        }
     }
 
-    /// The client's EXECUTE as the backend's. Values that were sent ahead are used up.
-    pub fn execute(&mut self, payload: &[u8], id: StatementId) -> Result<Vec<u8>, ServerError> {
+    /// Whether each placeholder is filled from the client's of the same index.
+    pub fn is_same(&self) -> bool {
+        self.params.iter().copied().eq(0..self.client_params)
+    }
+
+    /// The client's EXECUTE as the backend's; none if it can go on as it is. Values that were sent ahead are used up.
+    pub fn execute(
+        &mut self,
+        payload: &[u8],
+        id: StatementId,
+        capabilities: Capabilities,
+    ) -> Result<Option<Vec<u8>>, ServerError> {
         let sent_ahead = std::mem::take(&mut self.sent_ahead);
-        let mut execute = Execute::decode(payload, self.client_params).map_err(|_| wrong_arguments())?;
+        let wrong = |_| wrong_arguments("mysqld_stmt_execute");
+        let decoded = Execute::decode(payload, self.client_params, capabilities);
+        if self.is_same() {
+            // The types hold for a bulk execute, too. What is malformed is for the server to say.
+            if let Some(types) = decoded.ok().and_then(|execute| execute.param_types(self.client_params)) {
+                self.types = types;
+            }
+            return Ok(None);
+        }
+        let mut execute = decoded.map_err(wrong)?;
         execute.statement = id;
-        if let Some(types) = execute.types.take() {
+        if let Some(types) = execute.param_types(self.client_params) {
+            self.types = types;
+        }
+        let is_sent_ahead = |index: usize| sent_ahead.iter().any(|param| usize::from(*param) == index);
+        let arguments = execute.arguments(&self.types, is_sent_ahead).map_err(wrong)?;
+        let (params, attributes) = arguments.split_at(usize::from(self.client_params));
+        let ordered = self.params.iter().map(|param| params[usize::from(*param)]);
+        Ok(Some(execute.encode(&ordered.chain(attributes.iter().copied()).collect::<Vec<Argument<'_>>>())))
+    }
+
+    /// MariaDB's bulk execute as the backend's. A row that leaves a value to the column's default would leave it to
+    /// another column's, or put it where there is none: before any row is executed, it is refused.
+    pub fn bulk_execute(&mut self, payload: &[u8], id: StatementId) -> Result<Vec<u8>, ServerError> {
+        let wrong = |_| wrong_arguments("mysqld_stmt_bulk_execute");
+        let mut bulk = BulkExecute::decode(payload, self.client_params).map_err(wrong)?;
+        bulk.statement = id;
+        if let Some(types) = bulk.types.take() {
             self.types = types;
         }
         if self.types.len() != usize::from(self.client_params) {
-            return Err(wrong_arguments());
+            return Err(wrong_arguments("mysqld_stmt_bulk_execute"));
         }
-        let is_sent_ahead = |index: usize| sent_ahead.iter().any(|param| usize::from(*param) == index);
-        let values = execute.values(&self.types, is_sent_ahead).map_err(|_| wrong_arguments())?;
-        Ok(execute.encode_reordered(&self.types, &values, &self.params))
+        let rows = bulk.rows(&self.types).map_err(wrong)?;
+        let has_default = |value: &BulkValue<'_>| matches!(value, BulkValue::Default | BulkValue::Ignore);
+        if rows.iter().flatten().any(has_default) {
+            return Err(refusal::bulk_default().error());
+        }
+        if self.params.is_empty() && self.client_params > 0 {
+            return Err(refusal::bulk_without_parameters().error());
+        }
+        Ok(bulk.encode_reordered(&self.types, &rows, &self.params))
     }
 
     /// The client's `COM_STMT_SEND_LONG_DATA` as the backend's, one for each placeholder that takes the value.
@@ -134,18 +172,25 @@ impl Reorder {
     }
 }
 
-fn wrong_arguments() -> ServerError {
-    let message = "Incorrect arguments to mysqld_stmt_execute".to_owned();
+fn wrong_arguments(command: &str) -> ServerError {
+    let message = format!("Incorrect arguments to {command}");
     ServerError { number: 1210, sqlstate: *b"HY000", message }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Reorder, Rewrite, StatementId};
+    use super::{Capabilities, Reorder, Rewrite, ServerError, StatementId};
+
+    fn reorder_of(params: &[u16], client_params: u16) -> Reorder {
+        Reorder::of(&Rewrite { text: Vec::new(), params: params.to_vec(), client_params, tables: Vec::new() })
+    }
 
     fn reorder() -> Reorder {
-        let rewrite = Rewrite { text: Vec::new(), params: vec![1, 0, 1], client_params: 2, tables: Vec::new() };
-        Reorder::of(&rewrite).expect("another order")
+        reorder_of(&[1, 0, 1], 2)
+    }
+
+    fn execute(reorder: &mut Reorder, payload: &[u8]) -> Result<Vec<u8>, ServerError> {
+        reorder.execute(payload, ID, Capabilities::default()).map(Option::unwrap_or_default)
     }
 
     const ID: StatementId = StatementId(9);
@@ -155,16 +200,60 @@ mod tests {
         let mut reorder = reorder();
         let first = b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x01\x01\x00\x02\x00\x07\x01\x02";
         let second = b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x00\x08\x03\x04";
-        let encoded = reorder.execute(first, ID).expect("encoded");
+        let encoded = execute(&mut reorder, first).expect("encoded");
         assert_eq!(encoded, b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x01\x02\0\x01\0\x02\0\x01\x02\x07\x01\x02");
-        let encoded = reorder.execute(second, ID).expect("encoded");
+        let encoded = execute(&mut reorder, second).expect("encoded");
         assert_eq!(encoded, b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x01\x02\0\x01\0\x02\0\x03\x04\x08\x03\x04");
     }
 
     #[test]
     fn an_execute_without_types_is_an_error() {
-        let error = reorder().execute(b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x00\x08\x03\x04", ID);
+        let error = execute(&mut reorder(), b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x00\x08\x03\x04");
         assert_eq!(error.map_err(|error| error.number), Err(1210));
+    }
+
+    #[test]
+    fn an_execute_in_the_same_order_goes_on_as_it_is() {
+        let mut reorder = reorder_of(&[0, 1], 2);
+        let payload = b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x01\x01\x00\x02\x00\x07\x01\x02";
+        assert_eq!(reorder.execute(payload, ID, Capabilities::default()), Ok(None));
+    }
+
+    #[test]
+    fn query_attributes_stay_behind_the_parameters() {
+        let payload = b"\x17\x09\0\0\0\x08\x01\0\0\0\x03\0\x01\x01\0\0\x02\0\0\xfe\0\x01n\x07\x01\x02\x02v1";
+        let encoded =
+            reorder().execute(payload, ID, Capabilities::QUERY_ATTRIBUTES).expect("encoded").expect("another");
+        let expected =
+            b"\x17\x09\0\0\0\x08\x01\0\0\0\x04\0\x01\x02\0\0\x01\0\0\x02\0\0\xfe\0\x01n\x01\x02\x07\x01\x02\x02v1";
+        assert_eq!(encoded, expected);
+    }
+
+    #[test]
+    fn rows_of_a_bulk_execute_are_reordered() {
+        let mut reorder = reorder();
+        let head = b"\xfa\x09\0\0\0\x80\0\x01\0\x02\0";
+        let bulk = [&head[..], b"\0\x07\0\x01\x02", b"\x01\0\x03\x04"].concat();
+        let encoded = reorder.bulk_execute(&bulk, ID).expect("encoded");
+        let expected_head = b"\xfa\x09\0\0\0\x80\0\x02\0\x01\0\x02\0";
+        let rows = [&b"\0\x01\x02\0\x07\0\x01\x02"[..], b"\0\x03\x04\x01\0\x03\x04"].concat();
+        assert_eq!(encoded, [&expected_head[..], &rows].concat());
+        // The types hold for the next.
+        let again = reorder.bulk_execute(b"\xfa\x09\0\0\0\0\0\x01\x01", ID).expect("encoded");
+        assert_eq!(again, [&expected_head[..], b"\x01\x01\x01"].concat());
+    }
+
+    #[test]
+    fn a_bulk_execute_that_needs_a_default_is_refused() {
+        for indicator in [2, 3] {
+            let bulk = [&b"\xfa\x09\0\0\0\x80\0\x01\0\x02\0\0\x07\0\x01\x02\x01"[..], &[indicator]].concat();
+            let error = reorder().bulk_execute(&bulk, ID).expect_err("refused");
+            assert!(error.number == 1235 && error.message.contains("R904"), "{error:?}");
+        }
+        let error = reorder_of(&[], 1).bulk_execute(b"\xfa\x09\0\0\0\x80\0\x01\0\0\x07", ID).expect_err("refused");
+        assert_eq!(error.number, 1235);
+        let error = reorder().bulk_execute(b"\xfa\x09\0\0\0\0\0\x01\x01", ID).expect_err("no types");
+        assert_eq!(error.number, 1210);
     }
 
     #[test]
@@ -172,9 +261,9 @@ mod tests {
         let mut reorder = reorder();
         let packets = reorder.send_long_data(b"\x18\x09\0\0\0\x01\0data", ID);
         assert_eq!(packets, [b"\x18\x09\0\0\0\x00\0data", b"\x18\x09\0\0\0\x02\0data"]);
-        let execute = b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x01\x01\x00\xfc\x00\x07";
-        let encoded = reorder.execute(execute, ID).expect("encoded");
+        let payload = b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x01\x01\x00\xfc\x00\x07";
+        let encoded = execute(&mut reorder, payload).expect("encoded");
         assert_eq!(encoded, b"\x17\x09\0\0\0\0\x01\0\0\0\x00\x01\xfc\0\x01\0\xfc\0\x07");
-        assert!(reorder.execute(execute, ID).is_err(), "the value was used up");
+        assert!(execute(&mut reorder, payload).is_err(), "the value was used up");
     }
 }

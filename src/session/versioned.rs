@@ -4,6 +4,9 @@
 //! the order of commands. A version that is physical has an empty chain: its commands are followed, not planned,
 //! so that a reload can begin to map it between two statements.
 
+mod database;
+mod prepared;
+
 use std::sync::Arc;
 
 use super::{
@@ -11,17 +14,16 @@ use super::{
     answering::{Answering, FactsAnswer, Origin, Planned, Preparing, Progress},
     diagnostics::{Diagnostics, asks_for_rows},
     facts, refusal, relay,
-    statements::{Reorder, Statement, Statements},
-    too_long, use_database,
-    version::{self, Chain, VersionName},
+    statements::Statements,
+    too_long,
+    version::{Chain, VersionName},
 };
 use crate::{
     rewrite::{Facts, Plan, ResultTable, ServerError},
     rules::Ruleset,
-    sql::{LexMode, ServerKind},
+    sql::ServerKind,
     wire::{
-        Announced, Answer, Capabilities, Command, ErrPacket, Execute, Extent, MAX_PAYLOAD_LEN, StatementId,
-        StatusFlags, put_payload,
+        Announced, Answer, Capabilities, Command, ErrPacket, Extent, MAX_PAYLOAD_LEN, Query, StatusFlags, put_payload,
     },
 };
 
@@ -36,6 +38,10 @@ pub(super) struct Versioned {
     chain: Option<Chain>,
     status: StatusFlags,
     facts: Option<Facts>,
+    /// The backend's kind, once it has told the facts.
+    server: Option<ServerKind>,
+    /// The backend takes no payload that is as long as this.
+    payload_limit: usize,
     /// A statement since may have changed the facts.
     is_stale: bool,
     /// The backend refused to tell the facts; the statement that needed them gets this.
@@ -75,6 +81,8 @@ impl Versioned {
             chain,
             status,
             facts: None,
+            server: None,
+            payload_limit: MAX_PAYLOAD_LEN,
             is_stale: false,
             facts_error: None,
             statements: Statements::default(),
@@ -103,7 +111,8 @@ impl Versioned {
                 return Step::Wait;
             }
             let announced = Announced::of(io.client.rest());
-            if announced.payload_len > settings.max_packet_len {
+            if announced.payload_len > settings.max_packet_len.min(self.payload_limit - 1) {
+                // As the backend does: it says why, and closes the connection.
                 io.put_error(announced.last_seq.wrapping_add(1), &too_long());
                 return Step::Become(State::Ended(End::TooLong));
             }
@@ -149,9 +158,11 @@ impl Versioned {
         let status = answering.response.status();
         self.status = status.unwrap_or(self.status);
         // MariaDB clears its list only for statements with tables, MySQL for every one.
-        let is_mariadb = self.facts.as_ref().is_some_and(|facts| facts.lex.server == ServerKind::MariaDb);
+        let is_mariadb = self.server == Some(ServerKind::MariaDb);
         match answering.origin {
-            Origin::Facts(FactsAnswer { facts: Some(facts), .. }) => {
+            Origin::Facts(FactsAnswer { facts: Some(facts), payload_limit, .. }) => {
+                self.server = Some(facts.lex.server);
+                self.payload_limit = payload_limit;
                 self.facts = Some(facts);
                 self.is_stale = false;
             }
@@ -190,19 +201,25 @@ impl Versioned {
             Command::Query => self.query(payload, settings),
             Command::StmtPrepare => self.prepare(payload, settings),
             Command::StmtExecute => self.execute(payload),
+            Command::StmtBulkExecute => self.bulk_execute(payload),
+            Command::StmtSendLongData if payload.len() < LONG_DATA_HEADER_LEN => Ok(self.cut_short(command)),
             Command::StmtSendLongData => Ok(self.send_long_data(payload)),
+            Command::StmtClose if payload.len() < STATEMENT_HEADER_LEN => Ok(self.cut_short(command)),
             Command::StmtClose | Command::StmtReset => Ok(self.close_or_reset(command, payload)),
             Command::InitDb => self.init_db(payload),
             Command::FieldList => self.field_list(payload),
             Command::ChangeUser => relay::change_user(payload, self.capabilities, settings)
                 .map(|(authentication, payload)| Action::Authenticate(authentication, payload)),
-            Command::BinlogDump | Command::BinlogDumpGtid | Command::RegisterReplica | Command::TableDump => {
-                Err(refusal::replication().error())
-            }
-            Command::StmtBulkExecute => Err(refusal::bulk_execute().error()),
+            Command::BinlogDump
+            | Command::BinlogDumpGtid
+            | Command::Clone
+            | Command::RegisterReplica
+            | Command::SubscribeGroupReplication
+            | Command::TableDump => Err(refusal::replication().error()),
             Command::ResetConnection => {
                 self.statements.clear();
                 self.facts = None;
+                self.payload_limit = MAX_PAYLOAD_LEN;
                 self.diagnostics = Diagnostics::default();
                 Ok(forward(command))
             }
@@ -214,11 +231,11 @@ impl Versioned {
     /// Does what was decided; a step if the client's next command must wait.
     fn act(&mut self, action: Action, extent: Extent, io: &mut Io<'_>) -> Option<Step> {
         let (first_seq, last_seq) = (extent.first_seq, extent.last_seq);
-        let deprecate_eof = self.capabilities.has(Capabilities::DEPRECATE_EOF);
+        let capabilities = self.capabilities;
         let answering =
-            |answer, origin, backend_seq| Answering::new(answer, origin, deprecate_eof, last_seq, backend_seq);
+            |answer, origin, backend_seq| Answering::new(answer, origin, capabilities, last_seq, backend_seq);
         if matches!(action, Action::Ask) {
-            put_payload(&mut io.out.to_backend, 0, &query_payload(facts::QUESTION));
+            put_payload(&mut io.out.to_backend, 0, &Query::plain(facts::QUESTION, capabilities).encode());
             let origin = Origin::Facts(FactsAnswer::default());
             self.answering = Some(answering(Answer::TextResult, origin, last_seq));
             return Some(Step::Wait);
@@ -255,8 +272,9 @@ impl Versioned {
     }
 
     fn query(&mut self, payload: &[u8], settings: &Settings) -> Result<Action, ServerError> {
-        let text = &payload[1..];
-        if let Some(action) = self.use_database(text)? {
+        let query = Query::decode(payload, self.capabilities).map_err(|_| malformed())?;
+        let text = query.text;
+        if let Some(action) = self.use_database(query)? {
             return Ok(action);
         }
         let chain = self.chain()?;
@@ -265,7 +283,7 @@ impl Versioned {
             return Ok(forward(Command::Query));
         }
         if let Some(question) = self.diagnostics.question(text) {
-            let payload = query_payload(question.as_bytes());
+            let payload = Query { text: question.as_bytes(), ..query }.encode();
             return Ok(Action::Replace(vec![payload], Answer::TextResult, Origin::Plain));
         }
         if asks_for_rows(text) {
@@ -283,116 +301,12 @@ impl Versioned {
         Ok(match plan {
             Plan::Forward => Action::Forward(Answer::TextResult, planned(Vec::new())),
             Plan::Rewrite(rewrite) => {
-                let payload = bounded(prefixed(Command::Query, &rewrite.text))?;
+                let payload = self.bounded(Query { text: &rewrite.text, ..query }.encode())?;
                 Action::Replace(vec![payload], Answer::TextResult, planned(rewrite.tables))
             }
             Plan::Answer(error) => Action::Error(error),
             Plan::Refuse(refusal) => Action::Error(refusal.error()),
         })
-    }
-
-    fn prepare(&mut self, payload: &[u8], settings: &Settings) -> Result<Action, ServerError> {
-        let text = &payload[1..];
-        // Whatever becomes of it, the statement before is not the last one any more.
-        self.statements.forget_last();
-        let chain = self.chain()?;
-        if chain.is_empty() {
-            return Ok(forward_prepare(chain, text, true));
-        }
-        let facts = match self.facts_for(Command::StmtPrepare, text) {
-            Ok(facts) => facts,
-            Err(action) => return Ok(*action),
-        };
-        let plan = (settings.planner.plan)(text, &chain, facts);
-        let changes_facts = (settings.planner.changes_facts)(text);
-        Ok(match plan {
-            Plan::Forward => forward_prepare(chain, text, changes_facts),
-            Plan::Rewrite(rewrite) => {
-                let reorder = Reorder::of(&rewrite);
-                let payload = bounded(prefixed(Command::StmtPrepare, &rewrite.text))?;
-                let tables = rewrite.tables.into();
-                let statement = Statement { chain, text: text.into(), tables, changes_facts, reorder };
-                Action::Replace(vec![payload], Answer::Prepare, Origin::Prepare(Preparing::new(statement)))
-            }
-            Plan::Answer(error) => Action::Error(error),
-            Plan::Refuse(refusal) => Action::Error(refusal.error()),
-        })
-    }
-
-    fn execute(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
-        let Ok(named) = Execute::decode_statement(payload) else { return Ok(forward(Command::StmtExecute)) };
-        let Some(id) = self.statements.resolve(named) else { return Err(unknown_statement(named)) };
-        let Some(statement) = self.statements.find(id) else { return Ok(forward(Command::StmtExecute)) };
-        self.is_stale |= statement.changes_facts;
-        let origin = Origin::Planned(Planned {
-            chain: statement.chain.clone(),
-            text: statement.text.clone(),
-            tables: statement.tables.clone(),
-            raised: None,
-        });
-        Ok(match &mut statement.reorder {
-            None => Action::Forward(Answer::BinaryResult, origin),
-            Some(reorder) => {
-                let payload = bounded(reorder.execute(payload, id)?)?;
-                Action::Replace(vec![payload], Answer::BinaryResult, origin)
-            }
-        })
-    }
-
-    fn send_long_data(&mut self, payload: &[u8]) -> Action {
-        let named = Execute::decode_statement(payload).ok();
-        let id = named.and_then(|named| self.statements.resolve(named));
-        let reorder = id.and_then(|id| Some((id, self.statements.find(id)?.reorder.as_mut()?)));
-        match reorder {
-            None => forward(Command::StmtSendLongData),
-            Some((id, reorder)) => {
-                let payloads = reorder.send_long_data(payload, id);
-                if payloads.is_empty() { Action::Drop } else { Action::Replace(payloads, Answer::None, Origin::Plain) }
-            }
-        }
-    }
-
-    fn close_or_reset(&mut self, command: Command, payload: &[u8]) -> Action {
-        if let Ok(id) = Execute::decode_statement(payload) {
-            if command == Command::StmtClose {
-                self.statements.remove(id);
-            } else if let Some(Statement { reorder: Some(reorder), .. }) = self.statements.find(id) {
-                reorder.reset();
-            }
-        }
-        forward(command)
-    }
-
-    fn init_db(&mut self, payload: &[u8]) -> Result<Action, ServerError> {
-        self.is_stale = true;
-        let origin = Origin::Planned(Planned::unchanged());
-        let Some(database) = self.own_database(&payload[1..])? else {
-            return Ok(Action::Forward(Answer::Single, origin));
-        };
-        let payload = prefixed(Command::InitDb, database.as_bytes());
-        Ok(Action::Replace(vec![payload], Answer::Single, origin))
-    }
-
-    fn use_database(&mut self, text: &[u8]) -> Result<Option<Action>, ServerError> {
-        let mode = self.facts.as_ref().map_or(LexMode::of_server(ServerKind::MySql, 80_000), |facts| facts.lex);
-        let Some((database, span)) = use_database::target(text, mode) else { return Ok(None) };
-        self.is_stale = true;
-        let origin = Origin::Planned(Planned::unchanged());
-        let Some(database) = self.own_database(database.as_bytes())? else {
-            return Ok(Some(Action::Forward(Answer::TextResult, origin)));
-        };
-        let text = use_database::with_target(text, span, &database);
-        Ok(Some(Action::Replace(vec![query_payload(&text)], Answer::TextResult, origin)))
-    }
-
-    /// The server's name of a database that names this session's own version, or none if it names no version.
-    fn own_database(&self, database: &[u8]) -> Result<Option<String>, ServerError> {
-        match version::split(&self.rules, database) {
-            None => Ok(None),
-            Some(name) if name == self.name => Ok(Some(name.database)),
-            Some(name) if name.chain(&self.rules).is_none() => Err(name.unknown(&self.rules)),
-            Some(name) => Err(refusal::other_version(&name.to_string(), &self.name.to_string()).error()),
-        }
     }
 
     fn field_list(&self, payload: &[u8]) -> Result<Action, ServerError> {
@@ -423,29 +337,33 @@ impl Versioned {
             _ => Err(Box::new(Action::Ask)),
         }
     }
+
+    /// A statement's command without all that it must have: MariaDB says nothing to it, and MySQL an error.
+    fn cut_short(&mut self, command: Command) -> Action {
+        match self.facts_for(command, b"") {
+            Ok(facts) if facts.lex.server == ServerKind::MySql => Action::Forward(Answer::Single, Origin::Plain),
+            Ok(_) => forward(command),
+            Err(action) => *action,
+        }
+    }
+
+    /// A payload that Bifocal has made, if the backend takes it. It would close the connection over a longer one, so
+    /// that is kept from it: the client's own may have been shorter.
+    fn bounded(&self, payload: Vec<u8>) -> Result<Vec<u8>, ServerError> {
+        if payload.len() < self.payload_limit { Ok(payload) } else { Err(too_long()) }
+    }
 }
 
 fn forward(command: Command) -> Action {
     Action::Forward(command.answer(), Origin::Plain)
 }
 
-fn forward_prepare(chain: Chain, text: &[u8], changes_facts: bool) -> Action {
-    // Errors of a physical version need no translation, so its texts are not kept.
-    let text = if chain.is_empty() { [].into() } else { text.into() };
-    let statement = Statement { chain, text, tables: [].into(), changes_facts, reorder: None };
-    Action::Forward(Answer::Prepare, Origin::Prepare(Preparing::new(statement)))
-}
-
 fn prefixed(command: Command, text: &[u8]) -> Vec<u8> {
     [&[command as u8], text].concat()
 }
 
-fn query_payload(text: &[u8]) -> Vec<u8> {
-    prefixed(Command::Query, text)
-}
-
-fn bounded(payload: Vec<u8>) -> Result<Vec<u8>, ServerError> {
-    if payload.len() > MAX_PAYLOAD_LEN { Err(too_long()) } else { Ok(payload) }
+fn malformed() -> ServerError {
+    ServerError { number: 1835, sqlstate: *b"HY000", message: "Malformed communication packet.".to_owned() }
 }
 
 fn no_facts() -> ServerError {
@@ -453,13 +371,14 @@ fn no_facts() -> ServerError {
     ServerError { number: 1105, sqlstate: *b"HY000", message }
 }
 
-fn unknown_statement(id: StatementId) -> ServerError {
-    let message = format!("Unknown prepared statement handler ({}) given to mysqld_stmt_execute", id.0);
-    ServerError { number: 1243, sqlstate: *b"HY000", message }
-}
-
 /// `ER_MUST_CHANGE_PASSWORD`, `ER_MUST_CHANGE_PASSWORD_LOGIN`.
 const MUST_CHANGE_PASSWORD: [u16; 2] = [1820, 1862];
 
 /// Why a backend ends a connection is one ERR.
 const MAX_LAST_WORDS_LEN: usize = 64 * 1024;
+
+/// The command's byte and the statement's id.
+const STATEMENT_HEADER_LEN: usize = 5;
+
+/// The same, and the parameter's index.
+const LONG_DATA_HEADER_LEN: usize = 7;

@@ -1,9 +1,11 @@
 //! The byte lexer: tokens that tile a statement, exact for both servers and their lexing modes.
 //!
 //! Sources: MySQL manual 11.1 (literal values), 11.2 (schema object names), 11.7 (comments); MariaDB knowledge
-//! base "Comment Syntax". Text that is not UTF-8 is fine: bytes past 0x7F belong to words and strings alone.
+//! base "Comment Syntax". Text that is not UTF-8 is fine: [`Charset`] says where its characters end.
 
 use std::ops::Range;
+
+use super::charset::Charset;
 
 /// How text is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,7 +20,7 @@ pub struct LexMode {
     pub server: ServerKind,
     /// The server's version as in a versioned comment, e.g. 101_111 for 10.11.11, 90_700 for 9.7.0.
     pub server_version: u32,
-    /// `character_set_client`, as far as it matters.
+    /// `character_set_client`.
     pub charset: Charset,
 }
 
@@ -29,17 +31,6 @@ pub enum ServerKind {
     MariaDb,
     /// MySQL, Percona Server, Aurora.
     MySql,
-}
-
-/// What a client charset means for the lexer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Charset {
-    /// Every byte below 0x80 is the ASCII character, everywhere (utf8mb4, latin1, …), and it is UTF-8.
-    Utf8,
-    /// The same, but not UTF-8.
-    SingleByte,
-    /// A trailing byte may be an ASCII character (gbk, sjis, big5, cp932, gb18030).
-    MultiByte,
 }
 
 impl LexMode {
@@ -104,10 +95,8 @@ pub struct LexError {
 
 /// Cuts `text` into tokens that tile it.
 pub fn lex(text: &[u8], mode: LexMode) -> Result<Vec<Token>, LexError> {
-    if mode.charset == Charset::MultiByte
-        && let Some(offset) = text.iter().position(|&byte| byte >= 0x80)
-    {
-        return Err(LexError { offset, reason: "text past ASCII in a multi-byte charset that is not UTF-8" });
+    if mode.charset == Charset::Unknown {
+        return fail(0, "a character set that is not known");
     }
     let mut cursor = Cursor { text, mode, at: 0, open_versioned: false };
     let mut tokens = Vec::with_capacity(text.len() / 4);
@@ -137,16 +126,13 @@ impl Cursor<'_> {
     fn next_kind(&mut self, before: &[Token]) -> Result<TokenKind, LexError> {
         let byte = self.peek(0);
         match byte {
-            b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C => {
-                self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C));
+            _ if self.is_white(byte) => {
+                let mode = self.mode;
+                self.skip_while(|byte| is_white(byte, mode.charset));
                 Ok(TokenKind::White)
             }
             b'#' => Ok(self.line_comment()),
-            b'-' if self.peek(1) == b'-'
-                && (self.at + 2 >= self.text.len() || self.peek(2) <= b' ' || self.peek(2) == 0x7F) =>
-            {
-                Ok(self.line_comment())
-            }
+            b'-' if self.peek(1) == b'-' && self.dashes_are_comment()? => Ok(self.line_comment()),
             b'/' if self.peek(1) == b'*' => self.block_comment(),
             b'*' if self.peek(1) == b'/' && self.open_versioned => {
                 self.at += 2;
@@ -170,11 +156,14 @@ impl Cursor<'_> {
             b'.' if self.peek(1).is_ascii_digit() && !before.last().is_some_and(is_name) => {
                 Ok(self.number_or_word(before))
             }
-            byte if is_word(byte) => {
-                self.skip_while(is_word);
+            _ if self.word_char_len() > 0 => {
+                self.skip_word();
                 Ok(TokenKind::Word)
             }
             0 => fail(self.at, "a NUL byte outside a string"),
+            // MariaDB's sql_mode MSSQL quotes names with it; elsewhere it has no meaning.
+            b'[' => fail(self.at, "a square bracket"),
+            0x80.. => fail(self.at, "a byte that is no letter of the client's character set"),
             _ => Ok(self.punct()),
         }
     }
@@ -182,6 +171,41 @@ impl Cursor<'_> {
     fn skip_while(&mut self, accept: impl Fn(u8) -> bool) {
         while self.at < self.text.len() && accept(self.text[self.at]) {
             self.at += 1;
+        }
+    }
+
+    fn is_white(&self, byte: u8) -> bool {
+        is_white(byte, self.mode.charset)
+    }
+
+    /// Whether the two dashes at hand begin a comment: white space or a control character follows. Which bytes past
+    /// ASCII are control characters is not known.
+    fn dashes_are_comment(&self) -> Result<bool, LexError> {
+        let next = self.peek(2);
+        if self.at + 2 >= self.text.len() || next <= b' ' || next == 0x7F || self.is_white(next) {
+            return Ok(true);
+        }
+        if next >= 0x80 && self.mode.charset != Charset::Utf8 {
+            return fail(self.at, "dashes before a byte past ASCII");
+        }
+        Ok(false)
+    }
+
+    /// How many bytes of a word are at hand; 0: none.
+    fn word_char_len(&self) -> usize {
+        match self.peek(0) {
+            byte if is_word(byte) => 1,
+            0x80.. => self.mode.charset.word_char_len(&self.text[self.at..]).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    fn skip_word(&mut self) {
+        loop {
+            match self.word_char_len() {
+                0 => return,
+                len => self.at += len,
+            }
         }
     }
 
@@ -273,7 +297,12 @@ impl Cursor<'_> {
                 self.at += 1;
                 return Ok(kind);
             }
-            self.at += if byte == b'\\' && escapes { 2 } else { 1 };
+            self.at += match byte {
+                // The byte behind a backslash is skipped even where it begins a character.
+                b'\\' if escapes => 2,
+                0x80.. => self.mode.charset.char_len(&self.text[self.at..]),
+                _ => 1,
+            };
         }
         self.at = self.text.len();
         fail(start, "unterminated quoted text")
@@ -289,9 +318,15 @@ impl Cursor<'_> {
                 quote @ (b'`' | b'\'' | b'"') => {
                     self.quoted(quote, TokenKind::Variable)?;
                 }
-                _ => self.skip_while(is_word),
+                0x80.. if self.mode.charset != Charset::Utf8 => {
+                    return fail(self.at, "a variable's name past ASCII without quotes");
+                }
+                _ => self.skip_word(),
             }
-            if self.peek(0) == b'.' && (is_word(self.peek(1)) || self.peek(1) == b'`') {
+            if self.peek(0) >= 0x80 {
+                return fail(self.at, "a variable's name past ASCII without quotes");
+            }
+            if self.peek(0) == b'.' && (is_word(self.peek(1)) || self.peek(1) >= 0x80 || self.peek(1) == b'`') {
                 self.at += 1;
             } else {
                 return Ok(TokenKind::Variable);
@@ -306,12 +341,12 @@ impl Cursor<'_> {
         self.skip_while(|byte| byte.is_ascii_digit());
         let all_digits_end = self.at;
         if follows_name(self.text, before) {
-            self.skip_while(is_word);
+            self.skip_word();
             return TokenKind::Word;
         }
         if self.text[start] == b'0' && all_digits_end == start + 1 && matches!(self.peek(0), b'x' | b'b') {
             let hex = self.peek(0) == b'x';
-            self.skip_while(is_word);
+            self.skip_word();
             let digits = &self.text[all_digits_end + 1..self.at];
             let good = !digits.is_empty()
                 && digits.iter().all(|b| if hex { b.is_ascii_hexdigit() } else { matches!(b, b'0' | b'1') });
@@ -328,15 +363,15 @@ impl Cursor<'_> {
                 let mark = self.at;
                 self.at += 1 + sign;
                 self.skip_while(|byte| byte.is_ascii_digit());
-                if sign == 0 && !fraction && is_word(self.peek(0)) {
+                if sign == 0 && !fraction && self.word_char_len() > 0 {
                     self.at = mark;
                 } else {
                     return TokenKind::Number;
                 }
             }
         }
-        if !fraction && is_word(self.peek(0)) {
-            self.skip_while(is_word);
+        if !fraction && self.word_char_len() > 0 {
+            self.skip_word();
             return TokenKind::Word;
         }
         TokenKind::Number
@@ -367,7 +402,11 @@ fn is_name(token: &Token) -> bool {
 }
 
 fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$'
+}
+
+fn is_white(byte: u8, charset: Charset) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0B | 0x0C) || (byte >= 0x80 && charset.is_white(byte))
 }
 
 #[cfg(test)]
@@ -464,9 +503,29 @@ mod tests {
     }
 
     #[test]
-    fn multi_byte_charsets_refuse_what_could_hide_a_quote() {
-        let gbk = LexMode { charset: Charset::MultiByte, ..mysql() };
-        assert!(lex(b"'\xbf\x5c'", gbk).is_err());
-        assert!(lex(b"'plain'", gbk).is_ok());
+    fn characters_of_multi_byte_charsets_hide_no_quote() {
+        let gbk = LexMode { charset: Charset::named("gbk"), ..mysql() };
+        let kinds = |text: &[u8], mode| -> Option<Vec<TokenKind>> {
+            Some(lex(text, mode).ok()?.into_iter().map(|token| token.kind).collect())
+        };
+        assert_eq!(kinds(b"'\xBF\x5C'", gbk), Some(vec![TokenKind::String]), "no backslash");
+        assert_eq!(kinds(b"'\xBF\x27", gbk), Some(vec![TokenKind::String]), "no character");
+        assert_eq!(kinds(b"'\x5C\xBF\x5C''", gbk), Some(vec![TokenKind::String]), "each behind a backslash");
+        assert_eq!(kinds(b"`\x81\x60`", gbk), Some(vec![TokenKind::QuotedName]));
+        assert_eq!(kinds(b"a\xBF\x5Cb", gbk), Some(vec![TokenKind::Word]));
+        assert_eq!(kinds(b"a\xBF'b'", gbk), None, "the servers differ");
+        assert_eq!(kinds(b"'\xBF\x5C'", mysql()), None);
+    }
+
+    #[test]
+    fn bytes_past_ascii_may_be_white_or_nothing() {
+        let latin1 = LexMode { charset: Charset::named("latin1"), ..mysql() };
+        let words = |text: &[u8]| lex(text, latin1).map(|tokens| tokens.len()).ok();
+        assert_eq!(words(b"SELECT\xA0gr\xF6\xDFe"), Some(3));
+        assert_eq!(words(b"a\xD7b"), None);
+        assert_eq!(words(b"1--\xE9"), None);
+        assert_eq!(words(b"@\xE9"), None);
+        let unknown = LexMode { charset: Charset::named("swe7"), ..mysql() };
+        assert!(lex(b"SELECT 1", unknown).is_err());
     }
 }

@@ -122,9 +122,50 @@ pub const SELECT_MODIFIERS: [&str; 9] = [
     "ALL",
 ];
 const WRITE_MODIFIERS: [&str; 5] = ["LOW_PRIORITY", "HIGH_PRIORITY", "DELAYED", "QUICK", "IGNORE"];
-const INTRODUCERS: [&str; 14] = [
-    "_utf8mb4", "_utf8mb3", "_utf8", "_latin1", "_binary", "_ascii", "_ucs2", "_utf16", "_utf32", "_gbk", "_big5",
-    "_sjis", "_cp1252", "_latin2",
+/// Every charset of either server.
+const INTRODUCERS: [&str; 42] = [
+    "_armscii8",
+    "_ascii",
+    "_big5",
+    "_binary",
+    "_cp1250",
+    "_cp1251",
+    "_cp1256",
+    "_cp1257",
+    "_cp850",
+    "_cp852",
+    "_cp866",
+    "_cp932",
+    "_dec8",
+    "_eucjpms",
+    "_euckr",
+    "_gb18030",
+    "_gb2312",
+    "_gbk",
+    "_geostd8",
+    "_greek",
+    "_hebrew",
+    "_hp8",
+    "_keybcs2",
+    "_koi8r",
+    "_koi8u",
+    "_latin1",
+    "_latin2",
+    "_latin5",
+    "_latin7",
+    "_macce",
+    "_macroman",
+    "_sjis",
+    "_swe7",
+    "_tis620",
+    "_ucs2",
+    "_ujis",
+    "_utf16",
+    "_utf16le",
+    "_utf32",
+    "_utf8",
+    "_utf8mb3",
+    "_utf8mb4",
 ];
 
 impl Pass<'_, '_> {
@@ -174,7 +215,7 @@ impl Pass<'_, '_> {
         match text.kind(index) {
             Some(TokenKind::Word) => self.step_word(index),
             Some(TokenKind::QuotedName) => {
-                let name = text.name(index).ok_or_else(|| ParseError("a name that is not UTF-8".to_owned()))?;
+                let name = text.name(index).ok_or_else(|| ParseError("a name that cannot be read".to_owned()))?;
                 self.push(ParserToken::make_word(&name, Some('`')));
                 Ok(())
             }
@@ -267,7 +308,7 @@ impl Pass<'_, '_> {
     }
 
     fn keep_name(&mut self, index: usize) -> Result<(), ParseError> {
-        let name = self.text.name(index).ok_or_else(|| ParseError("a name that is not UTF-8".to_owned()))?;
+        let name = self.text.name(index).ok_or_else(|| ParseError("a name that cannot be read".to_owned()))?;
         self.push(ParserToken::make_word(&name, None));
         Ok(())
     }

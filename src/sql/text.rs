@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::lex::{Charset, LexError, LexMode, Token, TokenKind, lex};
+use super::lex::{LexError, LexMode, Token, TokenKind, lex};
 
 /// A text and its tokens without white space, comments and hints.
 #[derive(Debug)]
@@ -22,13 +22,12 @@ impl<'a> Text<'a> {
         tokens.retain(|token| {
             !matches!(token.kind, TokenKind::White | TokenKind::Comment | TokenKind::CommentMark | TokenKind::Hint)
         });
-        // Some bytes past ASCII are white space to the server, and names cannot be compared.
         let is_name = |token: &&Token| matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
-        let odd = tokens.iter().filter(is_name).find(|token| !bytes[token.span.clone()].is_ascii());
-        if let Some(token) = odd.filter(|_| mode.charset == Charset::SingleByte) {
+        let odd = tokens.iter().filter(is_name).find(|token| mode.charset.decode(&bytes[token.span.clone()]).is_none());
+        if let Some(token) = odd {
             return Err(LexError {
                 offset: token.span.start,
-                reason: "a name past ASCII in a charset that is not UTF-8",
+                reason: "a name in characters that cannot be compared with certainty",
             });
         }
         Ok(Self { bytes, mode, tokens })
@@ -79,19 +78,18 @@ impl<'a> Text<'a> {
         self.kind(index) == Some(TokenKind::Punct) && self.raw(index) == punct.as_bytes()
     }
 
-    /// The identifier that token `index` spells, quotes taken off, or none where it is no word or quoted name
-    /// or is not UTF-8.
+    /// The identifier that token `index` spells, quotes taken off, or none where it is no word or quoted name.
     pub fn name(&self, index: usize) -> Option<String> {
-        let raw = self.raw(index);
-        match self.kind(index)? {
-            TokenKind::Word => String::from_utf8(raw.to_vec()).ok(),
-            TokenKind::QuotedName => {
-                let quote = char::from(raw[0]).to_string();
-                let inner = std::str::from_utf8(raw.get(1..raw.len() - 1)?).ok()?;
-                Some(inner.replace(&quote.repeat(2), &quote))
-            }
-            _ => None,
+        let kind = self.kind(index)?;
+        if !matches!(kind, TokenKind::Word | TokenKind::QuotedName) {
+            return None;
         }
+        let written = self.mode.charset.decode(self.raw(index))?;
+        if kind == TokenKind::Word {
+            return Some(written.into_owned());
+        }
+        let quote = written.get(..1)?;
+        Some(written.get(1..written.len() - 1)?.replace(&quote.repeat(2), quote))
     }
 
     /// The index of the first token that starts at or after byte `offset`.

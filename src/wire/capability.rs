@@ -59,19 +59,32 @@ impl Capabilities {
     pub const MASKED: Self = Self(
         Self::COMPRESS.0
             | Self::SSL.0
-            | Self::OPTIONAL_RESULTSET_METADATA.0
             | Self::ZSTD.0
-            | Self::QUERY_ATTRIBUTES.0
             | Self::PROGRESS_OBSOLETE.0
-            | Self::EXTENDED.0,
+            | (Self::EXTENDED.0 & !Self::SPOKEN_EXTENDED.0),
     );
 
     /// All of MariaDB's extended capabilities, also those that are yet to come.
     const EXTENDED: Self = Self(!0 << 32);
 
+    /// Those of them that Bifocal speaks.
+    const SPOKEN_EXTENDED: Self = Self(
+        Self::PROGRESS.0
+            | Self::STMT_BULK_OPERATIONS.0
+            | Self::EXTENDED_METADATA.0
+            | Self::CACHE_METADATA.0
+            | Self::BULK_UNIT_RESULTS.0,
+    );
+
     /// What a client may only use when the server offered it, and what leaves the layout of the handshake
     /// response alone when it is cleared there.
-    pub const AS_OFFERED: Self = Self(Self::DEPRECATE_EOF.0 | Self::SESSION_TRACK.0);
+    pub const AS_OFFERED: Self = Self(
+        Self::DEPRECATE_EOF.0
+            | Self::SESSION_TRACK.0
+            | Self::OPTIONAL_RESULTSET_METADATA.0
+            | Self::QUERY_ATTRIBUTES.0
+            | Self::EXTENDED.0,
+    );
 
     /// These flags and those of `flags`.
     #[must_use]
@@ -94,6 +107,11 @@ impl Capabilities {
     /// Whether every flag of `flags` is set.
     pub fn has(self, flags: Self) -> bool {
         self.0 & flags.0 == flags.0
+    }
+
+    /// Whether any flag of `flags` is set.
+    pub fn has_any(self, flags: Self) -> bool {
+        self.0 & flags.0 != 0
     }
 
     /// These flags without those of `flags`.

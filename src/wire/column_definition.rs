@@ -2,7 +2,7 @@
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_column_definition.html>
 
-use super::{Malformed, Reader, put_lenenc_bytes};
+use super::{Capabilities, Malformed, Reader, put_lenenc_bytes};
 
 /// A column definition of the 4.1 protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,21 +19,27 @@ pub struct ColumnDefinition<'a> {
     pub name: &'a [u8],
     /// The column's own name.
     pub org_name: &'a [u8],
-    /// Everything after the names: fixed-length fields and, for `COM_FIELD_LIST`, the default.
+    /// Everything after the names: MariaDB's extended metadata where that is agreed on, fixed-length fields and, for
+    /// `COM_FIELD_LIST`, the default.
     pub rest: &'a [u8],
 }
 
 impl<'a> ColumnDefinition<'a> {
     /// What a server says of a parameter: a `?` of no table, binary, VARCHAR.
-    pub const PARAMETER: ColumnDefinition<'static> = ColumnDefinition {
-        catalog: b"def",
-        schema: b"",
-        table: b"",
-        org_table: b"",
-        name: b"?",
-        org_name: b"",
-        rest: b"\x0c\x3f\x00\x00\x00\x00\x00\xfd\x80\x00\x00\x00\x00",
-    };
+    pub fn parameter(capabilities: Capabilities) -> ColumnDefinition<'static> {
+        let rest: &[u8] = b"\x00\x0c\x3f\x00\x00\x00\x00\x00\xfd\x80\x00\x00\x00\x00";
+        // The first byte is an empty string of extended metadata.
+        let start = usize::from(!capabilities.has(Capabilities::EXTENDED_METADATA));
+        ColumnDefinition {
+            catalog: b"def",
+            schema: b"",
+            table: b"",
+            org_table: b"",
+            name: b"?",
+            org_name: b"",
+            rest: &rest[start..],
+        }
+    }
 
     /// Reads a payload.
     pub fn decode(payload: &'a [u8]) -> Result<Self, Malformed> {
@@ -60,7 +66,7 @@ impl<'a> ColumnDefinition<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::ColumnDefinition;
+    use super::{Capabilities, ColumnDefinition};
 
     const PAYLOAD: &[u8] =
         b"\x03def\x04shop\x01u\x06people\x04mail\x05email\x0c\x21\x00\xfd\x02\x00\x00\xfd\x00\x00\x00\x00\x00";
@@ -76,8 +82,10 @@ mod tests {
 
     #[test]
     fn the_parameter_is_as_long_as_a_servers() {
-        let mut encoded = Vec::new();
-        ColumnDefinition::PARAMETER.encode(&mut encoded);
-        assert_eq!(encoded.len(), 0x17);
+        for (capabilities, len) in [(Capabilities::default(), 0x17), (Capabilities::EXTENDED_METADATA, 0x18)] {
+            let mut encoded = Vec::new();
+            ColumnDefinition::parameter(capabilities).encode(&mut encoded);
+            assert_eq!(encoded.len(), len);
+        }
     }
 }

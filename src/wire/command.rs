@@ -58,6 +58,10 @@ pub enum Command {
     BinlogDumpGtid = 0x1E,
     /// `COM_RESET_CONNECTION`
     ResetConnection = 0x1F,
+    /// MySQL's `COM_CLONE`
+    Clone = 0x20,
+    /// MySQL's `COM_SUBSCRIBE_GROUP_REPLICATION_STREAM`
+    SubscribeGroupReplication = 0x21,
     /// MariaDB's `COM_STMT_BULK_EXECUTE`
     StmtBulkExecute = 0xFA,
 }
@@ -87,7 +91,7 @@ pub enum Answer {
 
 impl Command {
     /// Every command with its answer.
-    pub const ALL: [(Self, Answer); 27] = [
+    pub const ALL: [(Self, Answer); 29] = [
         (Self::Quit, Answer::None),
         (Self::InitDb, Answer::Single),
         (Self::Query, Answer::TextResult),
@@ -114,6 +118,8 @@ impl Command {
         (Self::StmtFetch, Answer::Rows),
         (Self::BinlogDumpGtid, Answer::Endless),
         (Self::ResetConnection, Answer::Single),
+        (Self::Clone, Answer::Endless),
+        (Self::SubscribeGroupReplication, Answer::Endless),
         (Self::StmtBulkExecute, Answer::BinaryResult),
     ];
 

@@ -1,9 +1,9 @@
-//! `COM_STMT_EXECUTE` without query attributes, and the binary values of its parameters.
+//! `COM_STMT_EXECUTE` and the binary values of its parameters, with the query attributes that may follow them.
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_execute.html>;
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_binary_resultset.html>
 
-use super::{Command, Malformed, Reader, StatementId};
+use super::{Capabilities, Command, Malformed, Reader, StatementId, put_lenenc, put_lenenc_bytes};
 
 /// A parameter's type and its flags (unsigned), as the packet has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,17 +14,35 @@ pub struct ParamType(pub u16);
 pub struct Execute<'a> {
     /// The statement.
     pub statement: StatementId,
-    /// Which cursor it opens.
-    pub flags: u8,
+    /// Which cursor it opens, and whether the parameters are counted.
+    flags: u8,
     /// Always 1.
     iteration_count: u32,
+    /// Query attributes are agreed on, so parameters have names.
+    has_names: bool,
+    /// How many parameters it has, query attributes included.
+    count: usize,
     null_bitmap: &'a [u8],
-    /// The types, if the client sends them anew ("new params bound").
-    pub types: Option<Vec<ParamType>>,
+    /// The types and names, if the client sends them anew ("new params bound").
+    types: Option<Vec<(ParamType, &'a [u8])>>,
     values: &'a [u8],
 }
 
+/// One parameter of an EXECUTE, or a query attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Argument<'a> {
+    /// Its type.
+    pub param_type: ParamType,
+    /// Its name; only a query attribute needs one.
+    name: &'a [u8],
+    /// Its value.
+    pub value: ParamValue<'a>,
+}
+
 impl<'a> Execute<'a> {
+    /// In `flags`: the number of parameters is told, since query attributes may follow the statement's own.
+    const PARAMETER_COUNT_AVAILABLE: u8 = 0x08;
+
     /// The statement's id alone, of this or any other command that begins with one.
     pub fn decode_statement(payload: &[u8]) -> Result<StatementId, Malformed> {
         let mut reader = Reader::new(payload, "statement id");
@@ -33,61 +51,93 @@ impl<'a> Execute<'a> {
     }
 
     /// Reads a payload, command byte included, for a statement with `param_count` parameters.
-    pub fn decode(payload: &'a [u8], param_count: u16) -> Result<Self, Malformed> {
+    pub fn decode(payload: &'a [u8], param_count: u16, capabilities: Capabilities) -> Result<Self, Malformed> {
         let mut reader = Reader::new(payload, "COM_STMT_EXECUTE");
         reader.u8()?;
         let statement = StatementId(reader.u32()?);
         let (flags, iteration_count) = (reader.u8()?, reader.u32()?);
-        let mut execute = Self { statement, flags, iteration_count, null_bitmap: &[], types: None, values: &[] };
-        if param_count > 0 {
-            execute.null_bitmap = reader.take(bitmap_len(param_count.into()))?;
+        let has_names = capabilities.has(Capabilities::QUERY_ATTRIBUTES);
+        let mut count = usize::from(param_count);
+        if has_names && flags & Self::PARAMETER_COUNT_AVAILABLE != 0 {
+            count = usize::try_from(reader.lenenc()?).map_err(|_| Malformed("number of parameters"))?;
+            if count < usize::from(param_count) {
+                return Err(Malformed("number of parameters"));
+            }
+        }
+        let mut execute =
+            Self { statement, flags, iteration_count, has_names, count, null_bitmap: &[], types: None, values: &[] };
+        if count > 0 {
+            execute.null_bitmap = reader.take(bitmap_len(count))?;
             if reader.u8()? == 1 {
-                let types = (0..param_count).map(|_| reader.u16().map(ParamType));
-                execute.types = Some(types.collect::<Result<_, _>>()?);
+                let mut one = || Ok((ParamType(reader.u16()?), if has_names { reader.lenenc_bytes()? } else { b"" }));
+                execute.types = Some((0..count).map(|_| one()).collect::<Result<_, _>>()?);
             }
             execute.values = reader.rest();
         }
         Ok(execute)
     }
 
-    /// The value of each parameter. One that `is_sent_ahead` (by `COM_STMT_SEND_LONG_DATA`) has none here,
-    /// whatever its bit says.
-    pub fn values(
+    /// The types of the statement's own parameters, if they are sent anew.
+    pub fn param_types(&self, param_count: u16) -> Option<Vec<ParamType>> {
+        let types = self.types.as_ref()?.iter().take(param_count.into());
+        Some(types.map(|(param_type, _)| *param_type).collect())
+    }
+
+    /// The parameters, of the `types` that were sent last, then the query attributes. A parameter that `is_sent_ahead`
+    /// (by `COM_STMT_SEND_LONG_DATA`) has no value here, whatever its bit says.
+    pub fn arguments(
         &self,
         types: &[ParamType],
         is_sent_ahead: impl Fn(usize) -> bool,
-    ) -> Result<Vec<ParamValue<'a>>, Malformed> {
+    ) -> Result<Vec<Argument<'a>>, Malformed> {
+        let unnamed: Vec<(ParamType, &[u8])>;
+        let types = match &self.types {
+            Some(types) => types,
+            None => {
+                unnamed = types.iter().map(|param_type| (*param_type, &b""[..])).collect();
+                &unnamed
+            }
+        };
+        if types.len() != self.count {
+            return Err(Malformed("parameters without types"));
+        }
         let mut reader = Reader::new(self.values, "parameter");
-        let value = |(index, param_type): (usize, &ParamType)| {
-            Ok(if is_sent_ahead(index) {
+        let argument = |(index, (param_type, name)): (usize, &(ParamType, &'a [u8]))| {
+            let value = if is_sent_ahead(index) {
                 ParamValue::SentAhead
             } else if self.null_bitmap.get(index / 8).is_some_and(|byte| byte & 1 << (index % 8) != 0) {
                 ParamValue::Null
             } else {
                 ParamValue::Bytes(param_type.read_value(&mut reader)?)
-            })
+            };
+            Ok(Argument { param_type: *param_type, name, value })
         };
-        types.iter().enumerate().map(value).collect()
+        types.iter().enumerate().map(argument).collect()
     }
 
-    /// Appends a payload whose i-th parameter is the client's parameter `params[i]`; each exists in `types`
-    /// and `values`. Types are always sent, so that the backend never has to remember.
-    pub fn encode_reordered(&self, types: &[ParamType], values: &[ParamValue<'_>], params: &[u16]) -> Vec<u8> {
+    /// The payload with other parameters. Types are always sent, so that the backend never has to remember.
+    pub fn encode(&self, arguments: &[Argument<'_>]) -> Vec<u8> {
         let mut out = vec![Command::StmtExecute as u8];
         out.extend_from_slice(&self.statement.0.to_le_bytes());
         out.push(self.flags);
         out.extend_from_slice(&self.iteration_count.to_le_bytes());
-        if params.is_empty() {
+        if self.has_names && self.flags & Self::PARAMETER_COUNT_AVAILABLE != 0 {
+            put_lenenc(&mut out, arguments.len() as u64);
+        }
+        if arguments.is_empty() {
             return out;
         }
         let bitmap = out.len();
-        out.resize(bitmap + bitmap_len(params.len()), 0);
+        out.resize(bitmap + bitmap_len(arguments.len()), 0);
         out.push(1);
-        for param in params {
-            out.extend_from_slice(&types[usize::from(*param)].0.to_le_bytes());
+        for argument in arguments {
+            out.extend_from_slice(&argument.param_type.0.to_le_bytes());
+            if self.has_names {
+                put_lenenc_bytes(&mut out, argument.name);
+            }
         }
-        for (index, param) in params.iter().enumerate() {
-            match values[usize::from(*param)] {
+        for (index, argument) in arguments.iter().enumerate() {
+            match argument.value {
                 ParamValue::Bytes(bytes) => out.extend_from_slice(bytes),
                 ParamValue::Null => out[bitmap + index / 8] |= 1 << (index % 8),
                 ParamValue::SentAhead => {}
@@ -109,8 +159,15 @@ pub enum ParamValue<'a> {
 }
 
 impl ParamType {
+    /// Whether every server reads a value of this type alike: some of the others are numbers to the one and strings
+    /// to the other.
+    pub(super) fn has_certain_length(self) -> bool {
+        let [kind, _] = self.0.to_le_bytes();
+        !matches!(kind, NULL | INT24 | YEAR | NEWDATE | BOOL)
+    }
+
     /// Reads past one value of this type.
-    fn read_value<'a>(self, reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
+    pub(super) fn read_value<'a>(self, reader: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
         let start = *reader;
         let [kind, _] = self.0.to_le_bytes();
         match kind {
@@ -132,7 +189,8 @@ impl ParamType {
     }
 }
 
-fn bitmap_len(param_count: usize) -> usize {
+/// How many bytes have a bit for each parameter.
+pub(super) fn bitmap_len(param_count: usize) -> usize {
     param_count.div_ceil(8)
 }
 
@@ -162,32 +220,57 @@ const GEOMETRY: u8 = 255;
 
 #[cfg(test)]
 mod tests {
-    use super::{Execute, Malformed, ParamType, ParamValue, StatementId};
+    use super::{Argument, Capabilities, Execute, Malformed, ParamType, ParamValue, StatementId};
 
     /// Three parameters: 7 as LONG, NULL, `ab` as VAR_STRING.
     const PAYLOAD: &[u8] = b"\x17\x05\0\0\0\x00\x01\0\0\0\x02\x01\x03\x00\xfd\x00\xfd\x00\x07\0\0\0\x02ab";
+    const OFF: Capabilities = Capabilities(0);
+
+    fn values<'a>(arguments: &[Argument<'a>]) -> Vec<ParamValue<'a>> {
+        arguments.iter().map(|argument| argument.value).collect()
+    }
 
     #[test]
     fn values_are_told_apart_and_put_in_another_order() {
-        let execute = Execute::decode(PAYLOAD, 3).expect("an EXECUTE");
+        let execute = Execute::decode(PAYLOAD, 3, OFF).expect("an EXECUTE");
         assert_eq!(execute.statement, StatementId(5));
-        let types = execute.types.clone().expect("types");
-        let values = execute.values(&types, |_| false).expect("values");
-        assert_eq!(values, [ParamValue::Bytes(b"\x07\0\0\0"), ParamValue::Null, ParamValue::Bytes(b"\x02ab")]);
-        let encoded = execute.encode_reordered(&types, &values, &[2, 1, 0, 2]);
+        assert_eq!(execute.param_types(3), Some(vec![ParamType(3), ParamType(0xfd), ParamType(0xfd)]));
+        let all = execute.arguments(&[], |_| false).expect("values");
+        assert_eq!(values(&all), [ParamValue::Bytes(b"\x07\0\0\0"), ParamValue::Null, ParamValue::Bytes(b"\x02ab")]);
+        let encoded = execute.encode(&[all[2], all[1], all[0], all[2]]);
         assert_eq!(
             encoded,
             b"\x17\x05\0\0\0\x00\x01\0\0\0\x02\x01\xfd\x00\xfd\x00\x03\x00\xfd\x00\x02ab\x07\0\0\0\x02ab"
         );
-        assert_eq!(execute.encode_reordered(&types, &values, &[0, 1, 2]), PAYLOAD);
+        assert_eq!(execute.encode(&all), PAYLOAD);
+    }
+
+    #[test]
+    fn query_attributes_follow_the_parameters() {
+        let on = Capabilities::QUERY_ATTRIBUTES;
+        let payload = b"\x17\x05\0\0\0\x08\x01\0\0\0\x03\x02\x01\x03\0\0\xfe\0\0\xfe\0\x01n\x07\0\0\0\x02v1";
+        let execute = Execute::decode(payload, 2, on).expect("an EXECUTE");
+        assert_eq!(execute.param_types(2), Some(vec![ParamType(3), ParamType(0xfe)]));
+        let all = execute.arguments(&[], |_| false).expect("values");
+        assert_eq!(values(&all), [ParamValue::Bytes(b"\x07\0\0\0"), ParamValue::Null, ParamValue::Bytes(b"\x02v1")]);
+        assert_eq!(execute.encode(&all), payload);
+        let fewer = execute.encode(&all[2..]);
+        assert_eq!(fewer, b"\x17\x05\0\0\0\x08\x01\0\0\0\x01\0\x01\xfe\0\x01n\x02v1");
+        assert_eq!(execute.encode(&[]), b"\x17\x05\0\0\0\x08\x01\0\0\0\0");
+        // Attributes that are not bound anew, and fewer parameters than the statement has.
+        let unbound = Execute::decode(b"\x17\x05\0\0\0\x08\x01\0\0\0\x02\0\0\x07\0\0\0\x02v1", 1, on).expect("it");
+        assert!(unbound.arguments(&[ParamType(3)], |_| false).is_err());
+        assert!(Execute::decode(b"\x17\x05\0\0\0\x08\x01\0\0\0\0", 1, on).is_err());
+        let again = Execute::decode(b"\x17\x05\0\0\0\x08\x01\0\0\0\x01\0\0\x07\0\0\0", 1, on).expect("it");
+        let all = again.arguments(&[ParamType(3)], |_| false).expect("values");
+        assert_eq!(again.encode(&all), b"\x17\x05\0\0\0\x08\x01\0\0\0\x01\0\x01\x03\0\0\x07\0\0\0");
     }
 
     #[test]
     fn a_value_sent_ahead_is_absent() {
-        let execute = Execute::decode(b"\x17\x05\0\0\0\x00\x01\0\0\0\x00\x01\xfc\x00\x01\x00\x09", 2).expect("it");
-        let types = execute.types.clone().expect("types");
-        let values = execute.values(&types, |index| index == 0).expect("values");
-        assert_eq!(values, [ParamValue::SentAhead, ParamValue::Bytes(b"\x09")]);
+        let execute = Execute::decode(b"\x17\x05\0\0\0\x00\x01\0\0\0\x00\x01\xfc\x00\x01\x00\x09", 2, OFF).expect("it");
+        let all = execute.arguments(&[], |index| index == 0).expect("values");
+        assert_eq!(values(&all), [ParamValue::SentAhead, ParamValue::Bytes(b"\x09")]);
     }
 
     #[test]
@@ -213,25 +296,25 @@ mod tests {
             payload.extend_from_slice(&[kind, 0]);
             payload.extend_from_slice(bytes);
             payload.extend_from_slice(b"trailing");
-            let execute = Execute::decode(&payload, 1).expect("an EXECUTE");
-            let values = execute.values(&[ParamType(kind.into())], |_| false);
-            assert_eq!(values, Ok(vec![ParamValue::Bytes(bytes)]), "type {kind}");
+            let execute = Execute::decode(&payload, 1, OFF).expect("an EXECUTE");
+            let all = execute.arguments(&[], |_| false).expect("values");
+            assert_eq!(values(&all), [ParamValue::Bytes(bytes)], "type {kind}");
         }
     }
 
     #[test]
     fn an_unknown_type_is_malformed() {
-        let execute = Execute::decode(b"\x17\x05\0\0\0\x00\x01\0\0\0\x00\x01\x64\x00\x01", 1).expect("an EXECUTE");
-        assert_eq!(execute.values(&[ParamType(100)], |_| false), Err(Malformed("parameter type")));
+        let execute = Execute::decode(b"\x17\x05\0\0\0\x00\x01\0\0\0\x00\x01\x64\x00\x01", 1, OFF).expect("an EXECUTE");
+        assert_eq!(execute.arguments(&[], |_| false), Err(Malformed("parameter type")));
     }
 
     #[test]
     fn no_cut_panics() {
-        for len in 0..PAYLOAD.len() {
-            if let Ok(execute) = Execute::decode(&PAYLOAD[..len], 3)
-                && let Some(types) = &execute.types
-            {
-                let _ = execute.values(types, |_| false);
+        for capabilities in [OFF, Capabilities::QUERY_ATTRIBUTES] {
+            for len in 0..PAYLOAD.len() {
+                if let Ok(execute) = Execute::decode(&PAYLOAD[..len], 3, capabilities) {
+                    let _ = execute.arguments(&[], |_| false);
+                }
             }
         }
     }

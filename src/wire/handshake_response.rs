@@ -147,13 +147,13 @@ mod tests {
 
     /// CONNECT_WITH_DB, PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH, CONNECT_ATTRS, PLUGIN_AUTH_LENENC, ZSTD, some of
     /// MariaDB's own.
-    const FLAGS: u64 = 1 << 3 | 1 << 9 | 1 << 15 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 26 | 0x1D << 32;
+    const FLAGS: u64 = 1 << 3 | 1 << 9 | 1 << 15 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 26 | 0x1F << 32;
 
     fn payload() -> Vec<u8> {
         let mut payload = FLAGS.to_le_bytes()[..4].to_vec();
         payload.extend_from_slice(b"\0\0\0\x01\x2d");
         payload.extend_from_slice(&[0; 19]);
-        payload.extend_from_slice(b"\x1d\0\0\0root\0\x03abcshop__v1\0caching_sha2_password\0");
+        payload.extend_from_slice(b"\x1f\0\0\0root\0\x03abcshop__v1\0caching_sha2_password\0");
         payload.extend_from_slice(b"\x12\x0fbifocal_version\x01x\x03");
         payload
     }
@@ -178,7 +178,7 @@ mod tests {
         let again = HandshakeResponse::decode(&encoded).expect("a response");
         assert_eq!(again.database, Some(&b"shop"[..]));
         assert_eq!(again.attributes, response.attributes);
-        assert_eq!(encoded[28..32], [0; 4]);
+        assert_eq!(encoded[28..32], [0x1D, 0, 0, 0], "COM_MULTI is masked");
     }
 
     #[test]

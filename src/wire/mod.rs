@@ -3,10 +3,13 @@
 
 mod auth_more_data;
 mod auth_switch;
+mod bulk_execute;
 mod capability;
 mod change_user;
 mod column_definition;
 mod command;
+mod compressed_leg;
+mod compression;
 mod connection_attributes;
 mod eof;
 mod err;
@@ -16,7 +19,9 @@ mod handshake_response;
 mod lenenc;
 mod ok;
 mod packet;
+mod packet_walk;
 mod prepare_ok;
+mod query;
 mod status;
 
 pub use auth_more_data::{
@@ -24,14 +29,17 @@ pub use auth_more_data::{
     REQUEST_PUBLIC_KEY_SHA256,
 };
 pub use auth_switch::AuthSwitch;
+pub use bulk_execute::{BulkExecute, BulkValue};
 pub use capability::Capabilities;
 pub use change_user::ChangeUser;
 pub use column_definition::ColumnDefinition;
 pub use command::{Answer, Command, StatementId};
+pub use compressed_leg::{BackendLeg, ClientLeg};
+pub use compression::{BadFrame, Compression, ZstdLevel, decompress_anything};
 pub use connection_attributes::ConnectionAttributes;
 pub use eof::EofPacket;
 pub use err::ErrPacket;
-pub use execute::{Execute, ParamType, ParamValue};
+pub use execute::{Argument, Execute, ParamType, ParamValue};
 pub use greeting::Greeting;
 pub use handshake_response::{Changed, HandshakeResponse};
 pub use lenenc::{Malformed, Reader, put_lenenc, put_lenenc_bytes};
@@ -40,4 +48,5 @@ pub use packet::{
     Announced, Extent, HEADER_LEN, Header, MAX_PACKET_LEN, MAX_PAYLOAD_LEN, packet_count, put_header, put_payload,
 };
 pub use prepare_ok::PrepareOk;
+pub use query::Query;
 pub use status::StatusFlags;

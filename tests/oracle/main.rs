@@ -7,6 +7,7 @@
 //!     ORACLE_PLAN=1                                the rewriter alone, without `bifocal serve`
 //!     ORACLE_SHOW=1                                print what the reference says to each statement
 
+mod bytes;
 mod compare;
 mod fixture;
 mod job;

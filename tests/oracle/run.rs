@@ -157,6 +157,10 @@ impl<'a> Run<'a> {
         let bifocal = targets.bifocal(&targets.version, mode.found_rows).await?;
         let mut run = Self { targets, mode, counts, reference, bifocal, others: HashMap::new(), open: false };
         run.both(NOW).await?;
+        if let Some(charset) = &script.charset {
+            run.reference.set_charset(charset).await?;
+            run.bifocal.set_charset(charset).await?;
+        }
         let mut differences = Vec::new();
         for step in &script.steps {
             differences.extend(run.step(step).await?);

@@ -9,10 +9,11 @@ use anyhow::{Context, Result, bail};
 use bifocal::{
     rewrite::{Facts, Plan, ServerError, plan, translate_error},
     rules::{Mapping, Ruleset},
-    sql::{LexMode, ServerKind},
+    sql::{Charset, LexMode, ServerKind},
 };
 use mysql_async::Value;
 
+use crate::bytes;
 use crate::support::{
     client::{Client, Dsn, Failure, Outcome, Prepared},
     server::{Family, Kind},
@@ -34,13 +35,15 @@ pub enum Route {
 pub struct Speaker {
     client: Client,
     rewriter: Option<Rewriter>,
+    /// What its texts are written in; none: UTF-8.
+    charset: Option<String>,
 }
 
 /// A statement that was prepared, and where its arguments go.
 #[derive(Debug, Clone)]
 pub struct Statement {
     /// As the client prepared it.
-    text: String,
+    text: Vec<u8>,
     /// As the server knows it.
     pub prepared: Prepared,
     /// How many parameters the client sees.
@@ -51,7 +54,7 @@ pub struct Statement {
 
 /// What is sent in place of a statement.
 struct Planned {
-    text: String,
+    text: Vec<u8>,
     /// For each of the server's parameters, the client's, and how many the client has; none: the same.
     params: Option<(Vec<u16>, u16)>,
 }
@@ -64,7 +67,7 @@ struct Rewriter {
 
 impl From<Client> for Speaker {
     fn from(client: Client) -> Self {
-        Self { client, rewriter: None }
+        Self { client, rewriter: None, charset: None }
     }
 }
 
@@ -76,7 +79,18 @@ impl Speaker {
             Route::Plan(ruleset) => Some(Rewriter::new(ruleset, dsn, version, kind)?),
             Route::Identity | Route::Proxy(_) => None,
         };
-        Ok(Self { client, rewriter })
+        Ok(Self { client, rewriter, charset: None })
+    }
+
+    /// Takes a charset for the connection and for the bytes of all texts to come.
+    pub async fn set_charset(&mut self, charset: &str) -> Result<()> {
+        self.run(&format!("SET NAMES {charset}")).await?;
+        self.charset = Some(charset.to_owned());
+        if let Some(rewriter) = &mut self.rewriter {
+            rewriter.facts.lex.charset = Charset::named(charset);
+            rewriter.facts.introduce = matches!(charset, "binary" | "sjis" | "swe7");
+        }
+        Ok(())
     }
 
     /// Runs a statement whose success is a matter of course.
@@ -89,10 +103,14 @@ impl Speaker {
 
     /// Executes in the text protocol.
     pub async fn text(&mut self, sql: &str) -> Outcome {
-        match self.planned(sql) {
+        let sql = match self.bytes(sql) {
+            Ok(sql) => sql,
+            Err(error) => return Outcome { error: Some(error), ..Outcome::default() },
+        };
+        match self.planned(&sql) {
             Ok(planned) => {
-                let outcome = self.client.text(&planned.text).await;
-                self.finish(outcome, sql).await
+                let outcome = self.client.text_bytes(&planned.text).await;
+                self.finish(outcome, &sql).await
             }
             Err(error) => {
                 let warning = ("Error".to_owned(), error.number.to_string(), error.message.clone());
@@ -103,15 +121,16 @@ impl Speaker {
 
     /// Prepares; the error is what the client sees.
     pub async fn prepare(&mut self, sql: &str) -> Result<Statement, Failure> {
-        let Planned { text, params } = self.planned(sql)?;
-        match self.client.prepare(&text).await {
+        let sql = self.bytes(sql)?;
+        let Planned { text, params } = self.planned(&sql)?;
+        match self.client.prepare_bytes(&text).await {
             Ok(prepared) => Ok(Statement {
-                text: sql.to_owned(),
+                text: sql,
                 param_count: params.as_ref().map_or(prepared.statement.num_params(), |(_, count)| *count),
                 prepared,
                 params: params.map(|(params, _)| params),
             }),
-            Err(error) => Err(self.translated(error, sql)),
+            Err(error) => Err(self.translated(error, &sql)),
         }
     }
 
@@ -121,6 +140,7 @@ impl Speaker {
             Some(params) => params.iter().map(|&index| args[usize::from(index)].clone()).collect(),
             None => args.to_vec(),
         };
+        let args = args.into_iter().map(|value: Value| self.argument(value)).collect();
         let outcome = self.client.execute(&statement.prepared, args).await;
         self.finish(outcome, &statement.text).await
     }
@@ -130,16 +150,34 @@ impl Speaker {
         self.client.close(statement.prepared).await;
     }
 
+    fn bytes(&self, sql: &str) -> Result<Vec<u8>, Failure> {
+        bytes::of(sql, self.charset.as_deref()).map_err(|error| Failure {
+            number: 0,
+            state: String::new(),
+            message: format!("{error:#} in: {sql}"),
+        })
+    }
+
+    /// A text argument in the connection's charset.
+    fn argument(&self, value: Value) -> Value {
+        match (&value, &self.charset) {
+            (Value::Bytes(text), Some(_)) => {
+                let encoded = std::str::from_utf8(text).ok().and_then(|text| self.bytes(text).ok());
+                encoded.map_or(value, Value::Bytes)
+            }
+            _ => value,
+        }
+    }
+
     /// The text to send, and where the arguments go; or the error that is the answer.
-    fn planned(&self, sql: &str) -> Result<Planned, Failure> {
+    fn planned(&self, sql: &[u8]) -> Result<Planned, Failure> {
         let same = || Planned { text: sql.to_owned(), params: None };
         let Some(rewriter) = &self.rewriter else { return Ok(same()) };
-        match plan(sql.as_bytes(), &rewriter.chain, &rewriter.facts) {
+        match plan(sql, &rewriter.chain, &rewriter.facts) {
             Plan::Forward => Ok(same()),
-            Plan::Rewrite(rewrite) => Ok(Planned {
-                text: String::from_utf8_lossy(&rewrite.text).into_owned(),
-                params: Some((rewrite.params, rewrite.client_params)),
-            }),
+            Plan::Rewrite(rewrite) => {
+                Ok(Planned { text: rewrite.text, params: Some((rewrite.params, rewrite.client_params)) })
+            }
 
             Plan::Answer(error) => Err(failure(error)),
             Plan::Refuse(refusal) => Err(failure(refusal.error())),
@@ -147,7 +185,7 @@ impl Speaker {
     }
 
     /// Adds the warnings, and puts everything into the version's own words.
-    async fn finish(&mut self, mut outcome: Outcome, sql: &str) -> Outcome {
+    async fn finish(&mut self, mut outcome: Outcome, sql: &[u8]) -> Outcome {
         self.client.add_warnings(&mut outcome).await;
         outcome.error = outcome.error.map(|error| self.translated(error, sql));
         for (_, number, message) in &mut outcome.warnings {
@@ -163,10 +201,10 @@ impl Speaker {
         outcome
     }
 
-    fn translated(&self, error: Failure, sql: &str) -> Failure {
+    fn translated(&self, error: Failure, sql: &[u8]) -> Failure {
         let (Some(rewriter), Ok(sqlstate)) = (&self.rewriter, error.state.as_bytes().try_into()) else { return error };
         let error = ServerError { number: error.number, sqlstate, message: error.message };
-        failure(translate_error(error, &rewriter.chain, sql.as_bytes()))
+        failure(translate_error(error, &rewriter.chain, sql))
     }
 }
 
@@ -186,6 +224,7 @@ impl Rewriter {
             database: Some(name.to_owned()),
             lex: LexMode::of_server(server, number),
             strict: true,
+            introduce: false,
             odd_mode: None,
         };
         Ok(Self { chain: version.chain.clone(), facts })

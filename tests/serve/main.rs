@@ -3,6 +3,7 @@
 mod breaking;
 mod choosing;
 mod ending;
+mod modes;
 mod passing_on;
 mod raw;
 mod reloading;
@@ -97,6 +98,9 @@ async fn serves(name: &str) -> Result<()> {
     choosing::by_use(&shop).await.context("by_use")?;
     choosing::by_change_user(&shop).await.context("by_change_user")?;
     choosing::told_once(&shop).await.context("told_once")?;
+    modes::l22_global_modes(&shop).await.context("l22_global_modes")?;
+    modes::l22_init_connect(&shop).await.context("l22_init_connect")?;
+    modes::l21_handshake(&shop).await.context("l21_handshake")?;
     reloading::pins(&shop).await.context("pins")?;
     reloading::keeps_the_old(&shop).await.context("keeps_the_old")?;
     reloading::forgets_a_version(&shop).await.context("forgets_a_version")?;

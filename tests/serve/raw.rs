@@ -25,6 +25,11 @@ pub struct Raw {
 impl Raw {
     /// Connects as root, who has no password.
     pub fn connect(port: u16, database: &str) -> Result<Self> {
+        Self::connect_in(port, database, 45)
+    }
+
+    /// The same with the number of a collation.
+    pub fn connect_in(port: u16, database: &str, collation: u8) -> Result<Self> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let (_, greeting) = packet(&mut stream)?;
@@ -39,7 +44,7 @@ impl Raw {
         };
         let mut response = CAPABILITIES.to_le_bytes().to_vec();
         response.extend((1_u32 << 24).to_le_bytes());
-        response.push(45);
+        response.push(collation);
         response.extend([0; 23]);
         response.extend(b"root\0\0");
         response.extend([database.as_bytes(), b"\0", plugin.as_bytes(), b"\0"].concat());
@@ -57,7 +62,12 @@ impl Raw {
 
     /// Sends a statement.
     pub fn query(&mut self, sql: &str) -> Result<()> {
-        Ok(send(&mut self.stream, 0, &[b"\x03", sql.as_bytes()].concat())?)
+        self.query_bytes(sql.as_bytes())
+    }
+
+    /// The same, with a text that may not be UTF-8.
+    pub fn query_bytes(&mut self, sql: &[u8]) -> Result<()> {
+        Ok(send(&mut self.stream, 0, &[b"\x03", sql].concat())?)
     }
 
     /// Sends the first bytes of a statement's packet.

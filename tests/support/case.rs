@@ -16,6 +16,8 @@ pub struct Script {
     pub only: Vec<Condition>,
     /// The version that speaks; none: the oldest.
     pub version: Option<String>,
+    /// The charset of its connections and of its statements' bytes; none: utf8mb4.
+    pub charset: Option<String>,
     /// Not to be run inside a transaction of the oracle's.
     pub outside: bool,
     /// In order.
@@ -230,6 +232,7 @@ impl Script {
         match attribute.split_once(' ').map_or((attribute, ""), |(key, value)| (key, value.trim())) {
             ("only", value) => self.only.push(Condition::parse(value)?),
             ("version", value) => self.version = Some(value.to_owned()),
+            ("charset", value) => self.charset = Some(value.to_owned()),
             ("outside", "") => self.outside = true,
             _ => bail!("unknown: @{attribute}"),
         }

@@ -142,6 +142,11 @@ impl Client {
 
     /// Executes in the text protocol.
     pub async fn text(&mut self, sql: &str) -> Outcome {
+        self.text_bytes(sql.as_bytes()).await
+    }
+
+    /// The same, with a text that may not be UTF-8.
+    pub async fn text_bytes(&mut self, sql: &[u8]) -> Outcome {
         let run = async {
             let mut outcome = Outcome::default();
             let error = match self.conn.query_iter(sql).await {
@@ -156,6 +161,11 @@ impl Client {
 
     /// Prepares; the error is the server's.
     pub async fn prepare(&mut self, sql: &str) -> Result<Prepared, Failure> {
+        self.prepare_bytes(sql.as_bytes()).await
+    }
+
+    /// The same, with a text that may not be UTF-8.
+    pub async fn prepare_bytes(&mut self, sql: &[u8]) -> Result<Prepared, Failure> {
         match tokio::time::timeout(STATEMENT_DEADLINE, self.conn.prep(sql)).await {
             Ok(Ok(statement)) => Ok(Prepared { statement }),
             Ok(Err(error)) => Err(failure(&error)),

@@ -169,6 +169,7 @@ fn show_rewrites(rules: &Path) -> Result<()> {
         database: Some("shop".to_owned()),
         lex: super::explain::mode_of(&version.schema.server),
         strict: true,
+        introduce: false,
         odd_mode: None,
     };
     for sql in [

@@ -234,8 +234,22 @@ fn run(runtime: &Runtime, stage: &Stage, choice: &Choice, mut random: Random) ->
         let far = |end| Stream::Plain(leg(end, Cut::Whole, None, Random::new(0)).0);
         let peers = async {
             tokio::join!(
-                peer::play(far(client_end), Side::Client, stage.course.client.clone(), &loaded, heard[0].clone()),
-                peer::play(far(backend_end), Side::Backend, stage.course.backend.clone(), &loaded, heard[1].clone()),
+                peer::play(
+                    far(client_end),
+                    Side::Client,
+                    stage.course.client.clone(),
+                    &loaded,
+                    heard[0].clone(),
+                    &stage.course.to_client
+                ),
+                peer::play(
+                    far(backend_end),
+                    Side::Backend,
+                    stage.course.backend.clone(),
+                    &loaded,
+                    heard[1].clone(),
+                    &stage.course.to_backend
+                ),
             )
         };
         let (shared, receiver) = (stage.shared.clone(), phase.subscribe());

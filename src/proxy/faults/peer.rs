@@ -17,7 +17,14 @@ use crate::{
 };
 
 /// Plays to the end of the script, and keeps what it hears. Then a client closes, and a backend waits for that.
-pub(super) async fn play(mut stream: Stream, side: Side, cues: Vec<Cue>, loaded: &Loaded, heard: Arc<Mutex<Vec<u8>>>) {
+pub(super) async fn play(
+    mut stream: Stream,
+    side: Side,
+    cues: Vec<Cue>,
+    loaded: &Loaded,
+    heard: Arc<Mutex<Vec<u8>>>,
+    whole: &[u8],
+) {
     let mut heard_len = 0;
     for Cue { after, act } in cues {
         if exchange(&mut stream, &[], after, &mut heard_len, &heard).await.is_err() {
@@ -37,7 +44,8 @@ pub(super) async fn play(mut stream: Stream, side: Side, cues: Vec<Cue>, loaded:
             return;
         }
     }
-    if side == Side::Client {
+    let has_heard_all = *heard.lock().unwrap_or_else(PoisonError::into_inner) == whole;
+    if side == Side::Client && has_heard_all {
         return;
     }
     _ = exchange(&mut stream, &[], usize::MAX, &mut heard_len, &heard).await;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::{
-    session::{End, Outputs, Session, Side},
+    session::{End, Outputs, Session, Side, fixtures},
     wire::{Capabilities, Command, Extent, Greeting, HEADER_LEN, HandshakeResponse, Header, put_payload},
 };
 
@@ -112,6 +112,17 @@ fn capture(name: &str, text: &str) -> Script {
     }
 }
 
+impl Script {
+    fn deprecates_eof(&self) -> bool {
+        let responses = self.lines.iter().filter(|line| matches!(line, Line::Client(bytes) if bytes.len() > 60));
+        let flags = responses.map(|line| match line {
+            Line::Client(bytes) => bytes[HEADER_LEN + 3],
+            _ => 0,
+        });
+        flags.take(1).any(|flags| flags & 1 != 0)
+    }
+}
+
 /// Where the command phase begins.
 fn first_command(lines: &[Line]) -> usize {
     let is_command = |line: &Line| matches!(line, Line::Client(bytes) if bytes[HEADER_LEN - 1] == 0);
@@ -122,10 +133,6 @@ fn first_command(lines: &[Line]) -> usize {
 fn with_large_packets(script: &Script) -> Script {
     let at = first_command(&script.lines);
     let mut lines = script.lines[..at].to_vec();
-    if script.is_mapped {
-        // The session's own question comes with the first command.
-        lines.extend_from_slice(&script.lines[at..at + 3]);
-    }
     let command = [b"\x03INSERT INTO plain VALUES (1, '".as_slice(), &vec![b'x'; LARGE_LEN], b"')"].concat();
     let ok = packet(1, b"\0\x01\0\x02\0\0\0");
     for _ in 0..2 {
@@ -199,6 +206,7 @@ pub(super) fn course(script: &Script, mut session: Session) -> Course {
     }
     let commands = first_command(&script.lines);
     let mut sent = script.header.len();
+    let (question, answer) = (fixtures::question(), fixtures::facts_answer(script.deprecates_eof()));
     for (index, line) in script.lines.iter().enumerate() {
         let mut out = Outputs::default();
         if index == commands {
@@ -207,7 +215,7 @@ pub(super) fn course(script: &Script, mut session: Session) -> Course {
         let (client, backend) = (course.to_client.len(), course.to_backend.len());
         match line {
             Line::Client(bytes) => {
-                course.questions.extend(question(bytes, index < commands, sent, client));
+                course.questions.extend(question_in(bytes, index < commands, sent, client));
                 sent += bytes.len();
                 course.client.push(Cue { after: client, act: Act::Say(bytes.clone()) });
                 session.client_bytes(&mut bytes.clone(), &mut out);
@@ -228,6 +236,11 @@ pub(super) fn course(script: &Script, mut session: Session) -> Course {
         if index > commands && matches!(line, Line::Client(bytes) if bytes[HEADER_LEN - 1] != 0) {
             course.files.push(backend..backend + out.to_backend.len());
         }
+        while out.to_backend.ends_with(&question) {
+            course.to_backend.append(&mut out.to_backend);
+            course.backend.push(Cue { after: course.to_backend.len(), act: Act::Say(answer.clone()) });
+            session.backend_bytes(&mut answer.clone(), &mut out);
+        }
         course.to_client.append(&mut out.to_client);
         course.to_backend.append(&mut out.to_backend);
     }
@@ -237,7 +250,7 @@ pub(super) fn course(script: &Script, mut session: Session) -> Course {
 }
 
 /// The first packet in `bytes` that is answered.
-fn question(bytes: &[u8], is_authenticating: bool, sent: usize, heard: usize) -> Option<Question> {
+fn question_in(bytes: &[u8], is_authenticating: bool, sent: usize, heard: usize) -> Option<Question> {
     let mut at = 0;
     while let Some(extent) = Extent::find(&bytes[at..]) {
         let command = bytes.get(at + HEADER_LEN).copied().and_then(Command::from_byte);

@@ -6,7 +6,7 @@
 use std::ops::ControlFlow;
 
 use sqlparser::{
-    ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, Visit, Visitor},
+    ast::{Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query, UnaryOperator, Visit, Visitor},
     dialect::MySqlDialect,
     parser::Parser,
     tokenizer::Token as ParserToken,
@@ -115,6 +115,8 @@ struct Found {
     functions: Vec<(usize, String)>,
     /// Byte offset and what it is.
     forbidden: Vec<(usize, &'static str)>,
+    /// Whether a NOT stands before an operand without parentheses.
+    loose_not: bool,
     /// Byte offsets of words that look like columns, such as the unit in `TIMESTAMPDIFF(DAY, a, b)`.
     keywords: Vec<usize>,
 }
@@ -272,11 +274,27 @@ impl Visitor for Collect<'_> {
                     self.found.forbidden.push((0, "a window function"));
                 }
             }
+            Expr::UnaryOp { op: UnaryOperator::Not, expr: operand } if !is_closed(operand) => {
+                self.found.loose_not = true;
+            }
             Expr::MatchAgainst { .. } => self.found.forbidden.push((0, "a full-text search")),
             _ => {}
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether NOT before the operand means the same under HIGH_NOT_PRECEDENCE.
+fn is_closed(operand: &Expr) -> bool {
+    matches!(
+        operand,
+        Expr::Nested(_)
+            | Expr::Identifier(_)
+            | Expr::Value(_)
+            | Expr::Function(_)
+            | Expr::Cast { .. }
+            | Expr::Case { .. }
+    )
 }
 
 /// The first argument, if it is a bare word.
@@ -292,6 +310,10 @@ fn check_meaning(findings: &mut Findings<'_>, place: Place, found: &Found) {
     for (at, what) in &found.forbidden {
         let help = "an expression is computed from the columns of one row; name them without their table";
         findings.add(place.at(*at, at + 1), format!("{what} in an expression"), help);
+    }
+    if found.loose_not {
+        let message = "what NOT stands before is not the same in every `sql_mode`";
+        findings.add(place.whole, message, "put the operand of NOT in parentheses");
     }
     for (at, name) in &found.functions {
         let span = place.at(*at, at + name.len());
@@ -318,6 +340,7 @@ fn cut(findings: &mut Findings<'_>, place: Place, text: &str, tokens: &[Token], 
             continue;
         }
         match token.kind {
+            TokenKind::White if calls(tokens, index, text) => {}
             TokenKind::White => literal.push(' '),
             TokenKind::String => {
                 let value = unquoted(piece);
@@ -341,6 +364,13 @@ fn cut(findings: &mut Findings<'_>, place: Place, text: &str, tokens: &[Token], 
         parts.push(TemplatePart::Text(literal));
     }
     Some(Template { parts })
+}
+
+/// Whether the white space at `index` parts a function from its parenthesis, where only IGNORE_SPACE allows any.
+fn calls(tokens: &[Token], index: usize, text: &str) -> bool {
+    let piece = |index: usize| tokens.get(index).map_or("", |token| &text[token.span.clone()]);
+    let is_name = index > 0 && tokens[index - 1].kind == TokenKind::Word;
+    is_name && piece(index + 1) == "(" && ends_operand(&tokens[index - 1], text)
 }
 
 fn is_introducer(word: &str) -> bool {
@@ -427,6 +457,8 @@ mod tests {
             ("a IN (1, 2)", "[a] IN (1, 2)"),
             ("a BETWEEN 1 AND 2", "[a] BETWEEN 1 AND 2"),
             ("NOT a", "NOT [a]"),
+            ("SUBSTRING (a, 1)", "SUBSTRING([a], 1)"),
+            ("a IN (1) AND (b)", "[a] IN (1) AND ([b])"),
             ("a & 1 | b ^ 2", "[a] & 1 | [b] ^ 2"),
             ("a << 1", "[a] << 1"),
             ("JSON_UNQUOTE(JSON_EXTRACT(a, '$.b'))", "JSON_UNQUOTE(JSON_EXTRACT([a], '$.b'))"),
@@ -475,6 +507,8 @@ mod tests {
             ("t.a", "1: a qualified name in an expression"),
             ("db.f(a)", "1: a stored function in an expression"),
             ("a -- x", "3: a comment in an expression"),
+            ("NOT a = b", "1: what NOT stands before is not the same in every `sql_mode`"),
+            ("NOT (a) BETWEEN 1 AND 2", "1: what NOT stands before is not the same in every `sql_mode`"),
             ("a || b", "3: `||` means OR or CONCAT, as `sql_mode` says"),
             ("'open", "1: the expression does not parse: unterminated quoted text"),
             ("?", "1: a placeholder in an expression"),

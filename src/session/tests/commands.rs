@@ -1,7 +1,6 @@
 //! The command phase of a connection with a version.
 
 use super::*;
-use crate::wire::{Answer, Command};
 
 const FLAGS: [u64; 2] = [CLIENT_FLAGS, CLIENT_FLAGS | Capabilities::DEPRECATE_EOF.0];
 
@@ -108,79 +107,6 @@ fn commands_sent_ahead_are_answered_in_order() {
     assert_eq!(sent, [&b"\x03SELECT 1"[..], b"\x0e", b"\x03people"]);
 }
 
-/// Every answer that a server may give to a command, without the first sequence id.
-fn answers(answer: Answer, flags: u64) -> Vec<Vec<Vec<u8>>> {
-    let rows: &[&[u8]] = &[b"\x01a", b"\xfb", b"\x00\x00row", b""];
-    let failed = vec![err(1064, "syntax")];
-    let mut in_rows = result_set(flags, 1, rows, 2);
-    *in_rows.last_mut().expect("an end") = err(1317, "interrupted");
-    let chain =
-        |first: u16| [result_set(flags, 1, rows, first), vec![ok(first)], result_set(flags, 2, &[], 2)].concat();
-    let definitions = |count: usize| {
-        let mut payloads = vec![definition("t", "c"); count];
-        if count > 0 && flags & Capabilities::DEPRECATE_EOF.0 == 0 {
-            payloads.push(eof(2));
-        }
-        payloads
-    };
-    let prepared = |params: usize, columns: usize| {
-        let counts = [u8::try_from(columns).expect("few"), 0, u8::try_from(params).expect("few"), 0];
-        let head = [b"\x00\x01\0\0\0", &counts[..], b"\0\0\0"].concat();
-        [vec![head], definitions(params), definitions(columns)].concat()
-    };
-    let mut rows_alone: Vec<Vec<u8>> = rows.iter().map(|row| row.to_vec()).collect();
-    rows_alone.push(end_of_rows(flags, 0x82));
-    // A cursor's answer ends with its definitions.
-    let mut cursor = result_set(flags, 1, &[], 0x42);
-    if flags & Capabilities::DEPRECATE_EOF.0 == 0 {
-        cursor.pop();
-        *cursor.last_mut().expect("an EOF") = eof(0x42);
-    }
-    let results = vec![vec![ok(2)], failed.clone(), result_set(flags, 1, rows, 2), in_rows, chain(10)];
-    match answer {
-        Answer::None => vec![vec![]],
-        Answer::Endless | Answer::Authentication => vec![],
-        Answer::Single => vec![vec![ok(2)], failed, vec![eof(2)], vec![b"Uptime: 1".to_vec()]],
-        Answer::TextResult => results,
-        Answer::BinaryResult => [results, vec![cursor]].concat(),
-        Answer::Rows => vec![rows_alone, failed],
-        Answer::Fields => vec![vec![definition("t", "a"), definition("t", "b"), end_of_rows(flags, 2)], failed],
-        Answer::Prepare => vec![prepared(0, 0), prepared(2, 0), prepared(0, 2), prepared(3, 1), failed],
-    }
-}
-
-#[test]
-fn every_answer_to_every_command_is_followed_to_its_end() {
-    for flags in FLAGS {
-        for (command, answer) in Command::ALL {
-            for payloads in answers(answer, flags) {
-                check_cell(flags, command, &payloads);
-            }
-        }
-    }
-}
-
-/// The answer reaches the client as it is, and the next command is sent only after its last packet.
-fn check_cell(flags: u64, command: Command, payloads: &[Vec<u8>]) {
-    if matches!(command, Command::Quit | Command::StmtBulkExecute | Command::RegisterReplica) {
-        return;
-    }
-    let sent = packet(0, &[&[command as u8][..], b"\x01\0\0\0\x00\x01\0\0\0"].concat());
-    let ping = packet(0, b"\x0e");
-    let answer = packets(1, payloads);
-    let cut = answer.len().saturating_sub(1);
-    let rest = [Line::Client([&sent[..], &ping].concat()), Line::Backend(answer[..cut].to_vec())];
-    let (received, _) = v1(flags, &rest);
-    if !payloads.is_empty() {
-        assert_eq!(received.backend, sent, "{command:?}: the answer is not complete: {payloads:?}");
-    }
-    let rest = [&rest[..1], &[Line::Backend(answer.clone()), Line::Backend(packet(1, &ok(2)))]].concat();
-    let (received, end) = v1(flags, &rest);
-    assert_eq!(received.backend, [&sent[..], &ping].concat(), "{command:?}: {payloads:?}");
-    assert_eq!(received.client, [answer, packet(1, &ok(2))].concat(), "{command:?}: {payloads:?}");
-    assert_eq!(end, None);
-}
-
 #[test]
 fn a_file_goes_to_the_backend_as_it_is() {
     let rest = [
@@ -225,7 +151,7 @@ fn another_database_is_chosen_without_a_question() {
 
 #[test]
 fn field_list_of_a_changed_table_and_replication_are_refused() {
-    let commands = [&b"\x04users\0"[..], b"\x12\0\0\0\0", b"\x1e", b"\xfa\x01\0\0\0"];
+    let commands = [&b"\x04users\0"[..], b"\x12\0\0\0\0", b"\x1e", b"\x20", b"\x21", b"\x15"];
     let rest: Vec<Line> = commands.iter().map(|payload| Line::Client(packet(0, payload))).collect();
     let (received, _) = v1(CLIENT_FLAGS, &rest);
     assert!(received.backend.is_empty());
@@ -279,30 +205,114 @@ fn new_rules_wait_for_the_end_of_the_transaction() {
 
 #[test]
 fn a_rewrite_that_crosses_the_packet_limit_is_renumbered() {
-    // One byte below the limit, and `people` is one longer than `users`.
-    let mut text = b"\x03users".to_vec();
-    text.resize(crate::wire::MAX_PACKET_LEN - 1, b' ');
-    let rest = [Line::Client(packet(0, &text)), Line::Backend(packets(2, result_set(CLIENT_FLAGS, 1, &[b"\x01a"], 2)))];
-    let (mut session, mut out) = (v1_session(), Outputs::default());
-    let mut received = Received::default();
-    let first = [query("SELECT 1"), facts_answer(CLIENT_FLAGS), Line::Backend(packet(1, &ok(2)))];
-    for line in connected(CLIENT_FLAGS, "shop__v1", first.into_iter().chain(rest)) {
-        received = Received::default();
-        match line {
-            Line::Client(mut bytes) => session.client_bytes(&mut bytes, &mut out),
-            Line::Backend(mut bytes) => session.backend_bytes(&mut bytes, &mut out),
+    const MAX: usize = crate::wire::MAX_PACKET_LEN;
+    // `people` is one longer than `users`, and `SHORT` makes the text one shorter.
+    for (text, len, packets_of_client, expected) in [
+        (&b"\x03users"[..], MAX - 1, 1, vec![(0, MAX), (1, 0)]),
+        (b"\x03users", MAX, 2, vec![(0, MAX), (1, 1)]),
+        (b"\x03SHORT", MAX, 2, vec![(0, MAX - 1)]),
+        (b"\x03SHORT", MAX + 1, 2, vec![(0, MAX), (1, 0)]),
+    ] {
+        let mut text = text.to_vec();
+        text.resize(len, b' ');
+        let answer = packets(packets_of_client, result_set(CLIENT_FLAGS, 1, &[b"\x01a"], 2));
+        let backend_seq = u8::try_from(expected.len()).expect("few");
+        let from_backend = packets(backend_seq, result_set(CLIENT_FLAGS, 1, &[b"\x01a"], 2));
+        let first = [query("SELECT 1"), facts_answer(CLIENT_FLAGS), Line::Backend(packet(1, &ok(2)))];
+        let rest = [Line::Client(packet(0, &text)), Line::Backend(from_backend)];
+        let (mut session, mut out) = (v1_session(), Outputs::default());
+        let mut sent = Vec::new();
+        for line in connected(CLIENT_FLAGS, "shop__v1", first.into_iter().chain(rest)) {
+            out.to_client.clear();
+            match line {
+                Line::Client(mut bytes) => session.client_bytes(&mut bytes, &mut out),
+                Line::Backend(mut bytes) => session.backend_bytes(&mut bytes, &mut out),
+            }
+            if !out.to_backend.is_empty() {
+                sent = split(&std::mem::take(&mut out.to_backend));
+            }
         }
-        received.client.append(&mut out.to_client);
-        if out.to_backend.len() > crate::wire::MAX_PACKET_LEN {
-            let sent = split(&out.to_backend);
-            assert_eq!(
-                sent.iter().map(|(seq, payload)| (*seq, payload.len())).collect::<Vec<_>>(),
-                [(0, crate::wire::MAX_PACKET_LEN), (1, 0)]
-            );
-        }
-        out.to_backend.clear();
+        let sent: Vec<(u8, usize)> = sent.iter().map(|(seq, payload)| (*seq, payload.len())).collect();
+        assert_eq!(sent, expected);
+        let seqs = |bytes: &[u8]| split(bytes).iter().map(|(seq, _)| *seq).collect::<Vec<_>>();
+        assert_eq!(seqs(&out.to_client), seqs(&answer), "as many as the client's own packets");
     }
-    let mut payloads = result_set(CLIENT_FLAGS, 1, &[b"\x01a"], 2);
-    payloads[1] = definition("users", "email");
-    assert_eq!(received.client, packets(1, payloads));
+}
+
+#[test]
+fn a_rewrite_that_the_backend_would_not_take_is_an_error() {
+    // With its command's byte, the client's text is one below the limit, and the rewritten one is at it.
+    let facts = facts_answer_of(CLIENT_FLAGS, MYSQL, "1024");
+    let fits = |len: usize| query(&format!("users{}", " ".repeat(len - 6)));
+    let rest = [fits(1022), facts, Line::Backend(packet(1, &ok(2))), fits(1023), query("SELECT 1")];
+    let rest = [&rest[..], &[Line::Backend(packet(1, &ok(2)))]].concat();
+    let (received, end) = after_connecting(CLIENT_FLAGS, "shop__v1", &rest);
+    assert_eq!(end, None);
+    let message = "Got a packet bigger than 'max_allowed_packet' bytes";
+    let error = ErrPacket { number: 1153, sqlstate: Some(*b"08S01"), message: message.as_bytes() };
+    let mut payload = Vec::new();
+    error.encode(&mut payload);
+    assert_eq!(received.client, [packet(1, &ok(2)), packet(1, &payload), packet(1, &ok(2))].concat());
+    // What the backend would not take from the client itself ends the connection, as it would there.
+    let rest = [&rest[..], &[query(&"x".repeat(1023))]].concat();
+    let (received, end) = after_connecting(CLIENT_FLAGS, "shop__v1", &rest);
+    assert_eq!(end, Some(End::TooLong));
+    assert!(received.client.ends_with(&packet(1, &payload)));
+}
+
+#[test]
+fn an_error_before_the_end_of_a_file_does_not_make_commands_of_it() {
+    let rest = [
+        query("LOAD"),
+        Line::Backend(packet(1, b"\xfbfile")),
+        Line::Client(packets(2, ["\x03SELECT users"])),
+        Line::Backend(packet(2, &err(1317, "interrupted"))),
+        Line::Client([packet(3, b"\x03SELECT users"), packet(4, b""), packet(0, b"\x0e")].concat()),
+        Line::Backend(packet(1, &ok(2))),
+    ];
+    let (received, end) = v1(CLIENT_FLAGS, &rest);
+    let file = packets(2, ["\x03SELECT users", "\x03SELECT users", ""]);
+    assert_eq!(received.backend, [packet(0, b"\x03LOAD"), file, packet(0, b"\x0e")].concat());
+    assert_eq!(end, None);
+}
+
+#[test]
+fn query_attributes_stay_before_every_text() {
+    const ATTRIBUTES: &[u8] = b"\x01\x01\x00\x01\xfe\x00\x01n\x02v1";
+    let flags = CLIENT_FLAGS | Capabilities::QUERY_ATTRIBUTES.0;
+    let asked = |text: &str| packet(0, &[b"\x03", ATTRIBUTES, text.as_bytes()].concat());
+    let rest = [
+        Line::Client(asked("users")),
+        facts_answer(flags),
+        Line::Backend(packet(1, &ok(2))),
+        Line::Client(asked("SELECT 1")),
+        Line::Backend(packet(1, &ok(2))),
+        Line::Client(asked("USE shop__v1")),
+        Line::Backend(packet(1, &ok(2))),
+        Line::Client(packet(0, b"\x03\x00\x01REFUSE")),
+        facts_answer(flags),
+        Line::Client(packet(0, b"\x03users")),
+    ];
+    let (received, _) = after_connecting(flags, "shop__v1", &rest);
+    let question = packet(0, &[b"\x03\x00\x01", facts::QUESTION].concat());
+    let expected = [question.clone(), asked("people"), asked("SELECT 1"), asked("USE `shop`"), question];
+    assert_eq!(split(&received.backend), split(&expected.concat()));
+    let last = split(&received.client).pop().map(|(_, payload)| ErrPacket::decode(&payload).map(|err| err.number));
+    assert_eq!(last, Some(Ok(1835)), "a text without the prefix is malformed");
+}
+
+#[test]
+fn a_close_that_is_cut_short_is_an_error_only_on_mysql() {
+    let malformed = packet(1, &err(1835, "Malformed communication packet."));
+    for (version, answer) in [(MYSQL, Some(malformed)), (MARIADB, None)] {
+        let facts = facts_answer_of(CLIENT_FLAGS, version, "1024");
+        let commands = [packet(0, b"\x19\x01"), packet(0, b"\x18\x01\0\0\0\0"), packet(0, b"\x0e")];
+        let mut rest = vec![Line::Client(commands.concat()), facts];
+        rest.extend(answer.iter().flat_map(|answer| [answer, answer]).cloned().map(Line::Backend));
+        rest.push(Line::Backend(packet(1, &ok(2))));
+        let (received, end) = after_connecting(CLIENT_FLAGS, "shop__v1", &rest);
+        assert_eq!(received.backend, [question(), commands.concat()].concat(), "{version}");
+        let errors = answer.iter().flat_map(|answer| [&answer[..], answer]).collect::<Vec<_>>().concat();
+        assert_eq!((received.client, end), ([errors, packet(1, &ok(2))].concat(), None), "{version}");
+    }
 }

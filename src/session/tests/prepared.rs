@@ -20,7 +20,7 @@ fn prepared(flags: u64, params: &[&str], columns: &[&str]) -> Vec<u8> {
 }
 
 fn v1(flags: u64, prepare_text: &str, rest: &[Line]) -> Received {
-    let first = [prepare(prepare_text), facts_answer(flags)];
+    let first = [prepare(prepare_text), facts_answer_of(flags, MARIADB, "1073741824")];
     let (received, end) = after_connecting(flags, "shop__v1", &[&first, rest].concat());
     assert_eq!(end, None);
     received
@@ -44,11 +44,66 @@ fn a_parameter_that_the_backend_does_not_take_is_defined_all_the_same() {
     for flags in FLAGS {
         let received = v1(flags, "DROP users", &[Line::Backend(prepared(flags, &[], &["x"]))]);
         let mut parameter = Vec::new();
-        ColumnDefinition::PARAMETER.encode(&mut parameter);
+        ColumnDefinition::parameter(Capabilities::default()).encode(&mut parameter);
         let mut expected = split(&prepared(flags, &["a"], &["x"]));
         expected[1].1 = parameter;
         assert_eq!(split(&received.client), expected);
     }
+}
+
+#[test]
+fn a_parameter_is_defined_with_extended_metadata_where_that_is_agreed_on() {
+    let flags = CLIENT_FLAGS & !1 | Capabilities::EXTENDED_METADATA.0;
+    let received = v1(flags, "DROP users", &[Line::Backend(prepared(flags, &[], &[]))]);
+    let mut parameter = Vec::new();
+    ColumnDefinition::parameter(Capabilities(flags)).encode(&mut parameter);
+    assert_eq!(split(&received.client)[1].1, parameter);
+    assert_eq!(parameter.len(), 0x18);
+}
+
+#[test]
+fn counts_are_the_clients_where_definitions_are_left_out() {
+    for eof_flag in [0, Capabilities::DEPRECATE_EOF.0] {
+        let flags = CLIENT_FLAGS | Capabilities::OPTIONAL_RESULTSET_METADATA.0 | eof_flag;
+        let answer = |params: u8, columns: u8| {
+            let counted = [params, columns].into_iter().filter(|count| *count > 0 && eof_flag == 0);
+            let eofs = counted.map(|_| eof(2));
+            packets(1, [vec![0, 7, 0, 0, 0, columns, 0, params, 0, 0, 0, 0, 0]].into_iter().chain(eofs))
+        };
+        for (text, backend_params, client_params) in [("SWAP users", 3, 2), ("DROP users", 0, 1), ("ADD users", 2, 1)] {
+            let received = v1(flags, text, &[Line::Backend(answer(backend_params, 1))]);
+            assert_eq!(split(&received.client), split(&answer(client_params, 1)), "{text}");
+        }
+    }
+}
+
+#[test]
+fn minus_one_is_no_statement_on_mysql() {
+    let execute = packet(0, b"\x17\xff\xff\xff\xff\0\x01\0\0\0\x00\x01\x01\x00\x02\x00\x05\x06\x00");
+    let rest = [
+        prepare("SWAP users"),
+        facts_answer(CLIENT_FLAGS),
+        Line::Backend(prepared(CLIENT_FLAGS, &["a", "b", "c"], &[])),
+        Line::Client(execute.clone()),
+    ];
+    let (received, _) = after_connecting(CLIENT_FLAGS, "shop__v1", &rest);
+    assert!(received.backend.ends_with(&execute), "the server knows what to say");
+}
+
+#[test]
+fn a_bulk_execute_follows_the_placeholders() {
+    let flags = CLIENT_FLAGS & !1 | Capabilities::STMT_BULK_OPERATIONS.0;
+    let rest = [
+        Line::Backend(prepared(flags, &["a", "b", "c"], &[])),
+        Line::Client(packet(0, b"\xfa\xff\xff\xff\xff\x80\0\x01\0\x02\0\0\x05\0\x06\0\x01\0\x07\0")),
+        Line::Backend(packet(1, &ok(2))),
+        Line::Client(packet(0, b"\xfa\x07\0\0\0\0\0\0\x05\x02")),
+    ];
+    let received = v1(flags, "SWAP users", &rest);
+    let bulk = b"\xfa\x07\0\0\0\x80\0\x02\0\x01\0\x02\0\0\x06\0\0\x05\0\x06\0\0\x07\0\x01\0\x07\0";
+    assert!(received.backend.ends_with(&packet(0, bulk)), "{:?}", split(&received.backend));
+    let (_, refused) = split(&received.client).pop().expect("an answer");
+    assert_eq!(ErrPacket::decode(&refused).map(|err| err.number), Ok(1235));
 }
 
 #[test]

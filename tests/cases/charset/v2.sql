@@ -1,0 +1,10 @@
+RENAME TABLE `gäste` TO besucher, `商品` TO `物品`, users TO people;
+ALTER TABLE besucher CHANGE `größe` `maß` INT NULL, CHANGE zustand lage VARCHAR(20) NOT NULL;
+UPDATE besucher SET lage = CASE lage WHEN 'geöffnet' THEN 'ö' ELSE 'z' END;
+ALTER TABLE `物品` CHANGE `功能` `能力` VARCHAR(40) NULL, ADD COLUMN code INT NOT NULL DEFAULT 0;
+UPDATE `物品` SET code = CASE `形` WHEN '表' THEN 1 WHEN '功' THEN 2 ELSE 3 END;
+ALTER TABLE `物品` DROP COLUMN `形`;
+ALTER TABLE items CHANGE label `größe_2` VARCHAR(40) NULL;
+ALTER TABLE people CHANGE mail email VARCHAR(80) NOT NULL, ADD COLUMN status INT NOT NULL DEFAULT 1, ADD COLUMN humour INT NULL;
+UPDATE people SET status = IF(state = 'active', 1, 2), humour = CASE mood WHEN 'fröhlich' THEN 1 WHEN 'sad' THEN 2 END;
+ALTER TABLE people DROP COLUMN state, DROP COLUMN mood;
