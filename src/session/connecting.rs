@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     rewrite::ServerError,
-    wire::{Capabilities, Changed, ErrPacket, Extent, Greeting, HandshakeResponse, put_payload},
+    wire::{Announced, Capabilities, Changed, ErrPacket, Extent, Greeting, HandshakeResponse, put_payload},
 };
 
 /// Waits for the backend's greeting.
@@ -64,7 +64,13 @@ pub(super) struct AwaitBackendTls {
 
 impl AwaitResponse {
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
-        let Some(extent) = Extent::find(io.client.rest()) else { return bounded(io.client.rest()) };
+        let Some(extent) = Extent::find(io.client.rest()) else {
+            if Announced::of(io.client.rest()).payload_len <= MAX_RESPONSE_LEN {
+                return Step::Wait;
+            }
+            io.put_error(self.seq, &bad_handshake());
+            return Step::Become(State::Ended(End::Refused));
+        };
         self.seq = extent.last_seq.wrapping_add(1);
         match self.answer(io, extent, settings) {
             Ok(state) => Step::Become(state),
@@ -190,9 +196,10 @@ impl AwaitBackendTls {
     }
 }
 
-/// Waits for the rest of a payload, if it is not too long already.
+/// Waits for the rest of what the backend says first, which is short.
 fn bounded(held: &[u8]) -> Step {
-    if held.len() > MAX_RESPONSE_LEN { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait }
+    let is_short = Announced::of(held).payload_len <= MAX_RESPONSE_LEN;
+    if is_short { Step::Wait } else { Step::Become(State::Ended(End::BackendBroke)) }
 }
 
 pub(super) fn clear_password(plugin: &[u8], why: &str) -> ServerError {
