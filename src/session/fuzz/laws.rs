@@ -193,7 +193,8 @@ fn is_physical_too(table: &str) -> bool {
 fn names(text: &[u8], table: &str, current: Option<&str>) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n' | b'\t');
     let start = text.iter().position(|byte| *byte > b' ').unwrap_or(text.len());
-    let Some(text) = std::str::from_utf8(&text[start..]).ok().filter(|text| text.as_bytes().iter().all(is_plain)) else {
+    let Some(text) = std::str::from_utf8(&text[start..]).ok().filter(|text| text.as_bytes().iter().all(is_plain))
+    else {
         return false;
     };
     if text.contains(['\'', '"', '`', '#', '\\', '@', '{', ';']) || text.contains("--") || text.contains("/*") {
