@@ -128,7 +128,7 @@ def outcomes(log):
         name = f"{name},{combination}" if combination else name
         text = log[match.end() : following.start() if following else None]
         kind = {"pass": "pass", "fail": "fail"}.get(result, "skip")
-        found[name] = (kind, text.strip()[:4000] if kind == "fail" else "")
+        found[name] = (kind, text.strip()[:20000] if kind == "fail" else "")
     return found
 
 
