@@ -60,6 +60,9 @@ class Suite:
         command += ["--extern", "user=root", "--extern", "protocol=tcp", f"--vardir={folder}/var", f"--client-bindir={binaries}"]
         command += ["--force", "--retry=0", "--max-test-fail=0", "--nowarnings", "--nocheck-testcases"]
         command += ["--testcase-timeout=3", "--suite-timeout=60", *self.options]
+        if not server.is_mysql:
+            # From 11.4 on MariaDB's clients insist on TLS otherwise.
+            command += ["--extern", "ssl=0"]
         # What tests call of the database that the runner makes in a server that it starts itself, and what is so before.
         server.sql(BEFORE.format(variables=variables(server)))
         zones = next(root.glob("usr/**/*_test_data_timezone.sql"))
