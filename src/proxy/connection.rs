@@ -28,7 +28,7 @@ use super::{
 use crate::{
     config::{BackendAddress, BackendTls, ClientTls, Config},
     rules::Ruleset,
-    session::{End, Leg, Legs, Outputs, Rest, ServerError, Session, Side, Tls, VersionName},
+    session::{End, Leg, Legs, OsUser, Outputs, Protection, Rest, ServerError, Session, Side, Tls, VersionName},
 };
 
 /// Why a connection ended.
@@ -120,7 +120,8 @@ async fn dial(config: &Config) -> io::Result<Socket> {
 fn legs(config: &Config, loaded: &Loaded, client: &Socket, backend: &Socket) -> Legs {
     let leg = |socket: &Socket, tls| {
         let is_loopback = socket.peer_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
-        Leg { tls, is_secure: socket.is_local(), is_trusted: config.trust_loopback && is_loopback }
+        let protection = if socket.is_local() { Protection::Local } else { Protection::None };
+        Leg { tls, protection, is_trusted: config.trust_loopback && is_loopback }
     };
     let client_tls = match config.tls.mode {
         ClientTls::Off => Tls::Off,
@@ -135,7 +136,8 @@ fn legs(config: &Config, loaded: &Loaded, client: &Socket, backend: &Socket) -> 
         BackendTls::Prefer => Tls::Prefer,
         BackendTls::Require | BackendTls::Verify => Tls::Require,
     };
-    Legs { client: leg(client, client_tls), backend: leg(backend, backend_tls), rsa: loaded.rsa.clone() }
+    let os_user = if backend.is_local() { loaded.process.stands_for(client.peer_uid()) } else { OsUser::Known };
+    Legs { client: leg(client, client_tls), backend: leg(backend, backend_tls), rsa: loaded.rsa.clone(), os_user }
 }
 
 /// Lets the client read the last packet: closing a socket with unread input resets the connection.

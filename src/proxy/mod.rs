@@ -6,6 +6,7 @@
 mod buffers;
 mod connection;
 mod listener;
+mod process;
 mod stream;
 mod tls;
 

@@ -184,7 +184,7 @@ fn names_no_table(text: &Text<'_>, index: usize) -> bool {
 const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// Tables of `information_schema` in which no table and no column of an application shows.
-const TABLELESS: [&str; 16] = [
+const TABLELESS: [&str; 17] = [
     "character_sets",
     "collation_character_set_applicability",
     "collations",
@@ -194,6 +194,7 @@ const TABLELESS: [&str; 16] = [
     "global_variables",
     "keywords",
     "plugins",
+    "processlist",
     "schema_privileges",
     "schemata",
     "session_status",

@@ -7,7 +7,7 @@
 use super::{
     End, Io, Settings, State, Step,
     authentication::Authentication,
-    legs::{NO_PLUGIN, Tls},
+    legs::{NO_PLUGIN, Protection, Tls},
     version::{self, Wishes},
 };
 use crate::{
@@ -21,7 +21,7 @@ pub(super) struct AwaitGreeting;
 
 impl AwaitGreeting {
     pub fn backend(io: &mut Io<'_>, settings: &mut Settings) -> Step {
-        let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.backend.rest()) else { return bounded(io.backend.rest()) };
         let payload = &mut io.backend.rest_mut()[..extent.wire_len][crate::wire::HEADER_LEN..];
         if payload.first() == Some(&ErrPacket::HEADER) {
             io.relay_backend(extent.wire_len);
@@ -64,10 +64,7 @@ pub(super) struct AwaitBackendTls {
 
 impl AwaitResponse {
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
-        let Some(extent) = Extent::find(io.client.rest()) else {
-            let is_too_long = io.client.rest().len() > MAX_RESPONSE_LEN;
-            return if is_too_long { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait };
-        };
+        let Some(extent) = Extent::find(io.client.rest()) else { return bounded(io.client.rest()) };
         self.seq = extent.last_seq.wrapping_add(1);
         match self.answer(io, extent, settings) {
             Ok(state) => Step::Become(state),
@@ -81,7 +78,7 @@ impl AwaitResponse {
 
     /// The backend speaks only to say that it ends the connection.
     pub fn backend(&self, io: &mut Io<'_>) -> Step {
-        let Some(extent) = Extent::find(io.backend.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.backend.rest()) else { return bounded(io.backend.rest()) };
         let mut joined = Vec::new();
         let payload = extent.payload(io.backend.rest(), &mut joined).to_vec();
         io.backend.skip(extent.wire_len, &mut io.out.to_client);
@@ -128,9 +125,12 @@ impl AwaitResponse {
         let decision = version::decide(&settings.rules, wishes)?;
         let has_tls = self.backend_has_tls(settings)?;
         let mut legs = settings.legs.clone();
-        legs.backend.is_secure |= has_tls;
+        if has_tls {
+            legs.backend.protection = Protection::Tls;
+        }
         let plugin = response.plugin.unwrap_or(&self.greeting.plugin);
         legs.allow(plugin).map_err(|why| clear_password(plugin, why))?;
+        legs.know_os_user(response.user, response.collation.into(), response.plugin)?;
         let not_offered = Capabilities(Capabilities::AS_OFFERED.0 & !self.offered.0);
         let capabilities = response.capabilities.without(Capabilities::MASKED).without(not_offered);
         let asks_again = legs.must_ask_again(plugin, response.auth);
@@ -166,7 +166,7 @@ impl AwaitResponse {
 impl AwaitClientTls {
     /// The leg has TLS now. What a client sent before that is gone with the handshake.
     pub fn upgraded(self, settings: &mut Settings) -> State {
-        settings.legs.client.is_secure = true;
+        settings.legs.client.protection = Protection::Tls;
         State::AwaitResponse(self.0)
     }
 
@@ -179,7 +179,7 @@ impl AwaitClientTls {
 impl AwaitBackendTls {
     /// The leg has TLS now.
     pub fn upgraded(self, settings: &mut Settings, out: &mut Vec<u8>) -> State {
-        settings.legs.backend.is_secure = true;
+        settings.legs.backend.protection = Protection::Tls;
         put_payload(out, 2, &self.response);
         State::Authentication(self.authentication)
     }
@@ -188,6 +188,11 @@ impl AwaitBackendTls {
     pub fn next_seq(&self) -> u8 {
         self.authentication.next_seq()
     }
+}
+
+/// Waits for the rest of a payload, if it is not too long already.
+fn bounded(held: &[u8]) -> Step {
+    if held.len() > MAX_RESPONSE_LEN { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait }
 }
 
 pub(super) fn clear_password(plugin: &[u8], why: &str) -> ServerError {
@@ -216,4 +221,4 @@ fn no_backend_tls() -> ServerError {
 }
 
 /// Names, attributes and first answers of plugins are short; both servers take 64 KiB of attributes.
-const MAX_RESPONSE_LEN: usize = 1 << 20;
+pub(super) const MAX_RESPONSE_LEN: usize = 1 << 20;

@@ -4,9 +4,9 @@
 //! version; of the backend's, the first five bytes of an answer, to tell a file's contents from commands.
 
 use super::{
-    Io, Settings, Step,
+    End, Io, Settings, State, Step,
     authentication::Authentication,
-    connecting::clear_password,
+    connecting::{MAX_RESPONSE_LEN, clear_password},
     legs::NO_PLUGIN,
     version::{self, Wishes},
 };
@@ -125,7 +125,10 @@ impl Relay {
     }
 
     fn change_user(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
-        let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.client.rest()) else {
+            let is_too_long = io.client.rest().len() > MAX_RESPONSE_LEN;
+            return if is_too_long { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait };
+        };
         let mut joined = Vec::new();
         let payload = extent.payload(io.client.rest(), &mut joined);
         match change_user(payload, self.capabilities, settings) {
@@ -159,6 +162,7 @@ pub(super) fn change_user(
     let decision = version::decide(&settings.rules, wishes)?;
     let plugin = command.plugin.unwrap_or_default();
     settings.legs.allow(plugin).map_err(|why| clear_password(plugin, why))?;
+    settings.legs.know_os_user(command.user, command.collation, command.plugin)?;
     let silent_plugin = settings.legs.must_ask_again(plugin, command.auth).then_some(NO_PLUGIN);
     let encoded = command.encode(payload, decision.database.as_deref().map(str::as_bytes), silent_plugin);
     let authentication = Authentication::new(capabilities, decision, plugin);
