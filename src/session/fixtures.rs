@@ -41,7 +41,9 @@ pub(crate) fn facts_answer(deprecate_eof: bool) -> Vec<u8> {
     let values = ["STRICT_TRANS_TABLES", "utf8mb4", "utf8mb4", "73686F70", "8.4.0", "1073741824"];
     let (mut definition, mut row) = (Vec::new(), Vec::new());
     ColumnDefinition::parameter(Capabilities::default()).encode(&mut definition);
-    values.iter().for_each(|value| put_lenenc_bytes(&mut row, value.as_bytes()));
+    for value in values {
+        put_lenenc_bytes(&mut row, value.as_bytes());
+    }
     let mut payloads = vec![vec![6]];
     payloads.extend(vec![definition; values.len()]);
     let eof = b"\xfe\0\0\x02\0".to_vec();

@@ -88,7 +88,7 @@ impl Chaos {
         far.set_zero_linger()?;
         let (near_read, near_write) = near.into_split();
         let (far_read, far_write) = far.into_split();
-        let (up, down) = (number * 13 % 700, number * 37 % 4000);
+        let (up, down) = (number * 131 % 4000, number * 371 % 12_000);
         tokio::select! {
             ended = pieces(near_read, far_write, 1 + number % 7, up) => ended,
             ended = pieces(far_read, near_write, 1 + number % 50, down) => ended,
