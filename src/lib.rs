@@ -7,6 +7,8 @@
 
 pub mod cli;
 pub mod config;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod proxy;
 pub mod rewrite;
 pub mod rules;

@@ -54,6 +54,7 @@ fn explain(sql: &str, database: &str, version: &VersionRules) -> ExitCode {
         strict: true,
         introduce: false,
         odd_mode: None,
+        multi_statements: true,
     };
     match plan(sql.as_bytes(), &version.chain, &facts) {
         Plan::Forward => {

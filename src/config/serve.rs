@@ -48,7 +48,7 @@ pub struct Written {
     /// Tell the backend the client's address in a PROXY header: v1, v2
     #[arg(long, env = "BIFOCAL_BACKEND_PROXY_PROTOCOL", value_name = "VERSION")]
     pub backend_proxy_protocol: Option<String>,
-    /// Whether clients have TLS: off, prefer, require [default: prefer, if there is a certificate]
+    /// Whether clients have TLS: off, prefer, require [default: prefer with a certificate, require with --tls-client-ca]
     #[arg(long, env = "BIFOCAL_TLS", value_name = "MODE")]
     pub tls: Option<String>,
     /// The certificate that clients see, and those between it and its authority, in PEM
@@ -143,6 +143,12 @@ impl Config {
             Some(config) if mistakes.0.is_empty() => Ok(config),
             _ => Err(mistakes),
         }
+    }
+
+    /// Whether there are files with certificates or keys.
+    pub fn has_files(&self) -> bool {
+        let backend = &self.backend_tls;
+        self.tls.identity.is_some() || backend.ca.is_some() || backend.identity.is_some() || self.rsa_key.is_some()
     }
 
     fn from_parts(written: Written, mistakes: &mut Mistakes) -> Option<Self> {

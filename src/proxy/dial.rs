@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{BackendAddress, BackendTls, ClientTls, Config},
-    session::{Leg, Legs, Tls},
+    session::{Leg, Legs, OsUser, Protection, Tls},
 };
 
 /// Connects to the backend on behalf of a client.
@@ -39,7 +39,7 @@ pub(super) fn legs(config: &Config, loaded: &Loaded, client: &Client, backend: &
     let is_loopback = |socket: &Socket| socket.peer_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
     let leg = |socket: &Socket, tls, is_near: bool| Leg {
         tls,
-        is_secure: socket.is_local(),
+        protection: if socket.is_local() { Protection::Local } else { Protection::None },
         is_trusted: config.trust_loopback && is_near,
     };
     // Of a client that is passed on, only its last hop is known.
@@ -57,7 +57,9 @@ pub(super) fn legs(config: &Config, loaded: &Loaded, client: &Client, backend: &
         BackendTls::Prefer => Tls::Prefer,
         BackendTls::Require | BackendTls::Verify => Tls::Require,
     };
+    let os_user = if backend.is_local() { loaded.process.stands_for(client.socket.peer_uid()) } else { OsUser::Known };
     Legs {
+        os_user,
         client: leg(&client.socket, client_tls, client_is_near),
         backend: leg(backend, backend_tls, is_loopback(backend)),
         rsa: loaded.rsa.clone(),

@@ -8,6 +8,7 @@ mod connection;
 mod dial;
 mod ending;
 mod listener;
+mod process;
 mod proxy_header;
 mod stream;
 mod tls;

@@ -90,6 +90,16 @@ impl Socket {
         }
     }
 
+    /// The OS user at the other end, where that is known.
+    pub fn peer_uid(&self) -> Option<u32> {
+        match self {
+            Self::Tcp(_) => None,
+            #[cfg(test)]
+            Self::Faulty(_) => None,
+            Self::Unix(stream) => stream.peer_cred().ok().map(|credentials| credentials.uid()),
+        }
+    }
+
     /// Writes what the socket takes at once.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {

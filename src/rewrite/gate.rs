@@ -29,7 +29,7 @@ pub fn look(text: &Text<'_>, mapping: &Mapping, facts: &Facts) -> Result<Gate, S
     }
     let starts = statement_starts(text);
     let sets = starts.iter().filter(|&&index| text.is_any_word(index, &["SET", "USE"])).count();
-    if starts.len() > 1 && sets > 0 && sets < starts.len() {
+    if facts.multi_statements && starts.len() > 1 && sets > 0 && sets < starts.len() {
         return Err(refusal::MULTI.because("a SET or USE before other statements may change how they are read"));
     }
     if let Some(reason) = introspects(text, mapping, facts) {
@@ -184,7 +184,7 @@ fn names_no_table(text: &Text<'_>, index: usize) -> bool {
 const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// Tables of `information_schema` in which no table and no column of an application shows.
-const TABLELESS: [&str; 16] = [
+const TABLELESS: [&str; 17] = [
     "character_sets",
     "collation_character_set_applicability",
     "collations",
@@ -194,6 +194,7 @@ const TABLELESS: [&str; 16] = [
     "global_variables",
     "keywords",
     "plugins",
+    "processlist",
     "schema_privileges",
     "schemata",
     "session_status",

@@ -39,6 +39,8 @@ pub struct Facts {
     pub strict: bool,
     /// A `sql_mode` in force under which statements on changed tables are refused.
     pub odd_mode: Option<&'static str>,
+    /// Whether a text may hold several statements.
+    pub multi_statements: bool,
 }
 
 /// What is done with one statement.

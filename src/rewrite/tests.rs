@@ -129,6 +129,7 @@ fn show(sql: &str) -> String {
         strict: true,
         introduce: false,
         odd_mode: None,
+        multi_statements: true,
     };
     match plan(sql.as_bytes(), &[mapping()], &facts) {
         Plan::Forward => "forward".to_owned(),

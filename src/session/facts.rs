@@ -44,7 +44,8 @@ pub(super) fn from_row(payload: &[u8]) -> Result<(Facts, usize), Malformed> {
     let strict = has("STRICT_TRANS_TABLES") || has("STRICT_ALL_TABLES");
     let odd_mode = ODD_MODES.into_iter().find(|mode| has(mode));
     let introduce = ODD_CONNECTIONS.contains(&connection.as_str());
-    Ok((Facts { database, lex, introduce, strict, odd_mode }, payload_limit.min(MAX_PAYLOAD_LEN)))
+    let facts = Facts { database, lex, introduce, strict, odd_mode, multi_statements: true };
+    Ok((facts, payload_limit.min(MAX_PAYLOAD_LEN)))
 }
 
 /// Whether a text does nothing but read what [`QUESTION`] would clear, so that it must not be asked just before. Such a

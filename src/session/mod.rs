@@ -22,13 +22,15 @@ mod versioned;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
 pub use crate::rewrite::ServerError;
-pub use legs::{Leg, Legs, Side, Tls};
+pub use legs::{Leg, Legs, OsUser, Protection, Side, Tls};
 pub use rsa::{BadKey, RsaKey, RsaSource};
 pub use version::{VersionName, is_known};
 
@@ -261,7 +263,9 @@ impl Session {
     pub fn wants_client_bytes(&self) -> bool {
         match &self.state {
             State::Versioned(versioned) if versioned.takes_client_bytes() => true,
-            State::Relay(_) => true,
+            // They bound what they take themselves.
+            State::Relay(_) | State::AwaitResponse(_) => true,
+            State::Authentication(state) if state.awaits_client() => true,
             State::Ended(_) => false,
             _ => self.client.rest().len() < MAX_HELD_LEN,
         }

@@ -6,7 +6,7 @@
 use super::{
     End, Io, Settings, State, Step,
     authentication::Authentication,
-    connecting::clear_password,
+    connecting::{MAX_RESPONSE_LEN, clear_password},
     legs::NO_PLUGIN,
     too_long,
     version::{self, Wishes},
@@ -166,7 +166,7 @@ impl Relay {
 
     fn change_user(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         let announced = Announced::of(io.client.rest());
-        if announced.payload_len > settings.max_packet_len {
+        if announced.payload_len > settings.max_packet_len.min(MAX_RESPONSE_LEN) {
             return self.refuse_too_long(io, Header { len: 0, seq: announced.last_seq });
         }
         let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
@@ -203,6 +203,7 @@ pub(super) fn change_user(
     let decision = version::decide(&settings.rules, wishes)?;
     let plugin = command.plugin.unwrap_or_default();
     settings.legs.allow(plugin).map_err(|why| clear_password(plugin, why))?;
+    settings.legs.know_os_user(command.user, command.collation, command.plugin)?;
     let silent_plugin = settings.legs.must_ask_again(plugin, command.auth).then_some(NO_PLUGIN);
     let encoded = command.encode(payload, decision.database.as_deref().map(str::as_bytes), silent_plugin);
     let authentication = Authentication::new(capabilities, decision, plugin);

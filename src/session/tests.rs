@@ -14,6 +14,7 @@ use crate::{
 
 mod commands;
 mod connecting;
+mod ends;
 mod limits;
 mod prepared;
 mod table;

@@ -37,6 +37,8 @@ pub(super) struct Versioned {
     /// The steps to the physical version; none: the rules do not know this version any more.
     chain: Option<Chain>,
     status: StatusFlags,
+    /// The client may send several statements in one text.
+    multi_statements: bool,
     facts: Option<Facts>,
     /// The backend's kind, once it has told the facts.
     server: Option<ServerKind>,
@@ -80,6 +82,7 @@ impl Versioned {
             rules: rules.clone(),
             chain,
             status,
+            multi_statements: capabilities.has(Capabilities::MULTI_STATEMENTS),
             facts: None,
             server: None,
             payload_limit: MAX_PAYLOAD_LEN,
@@ -163,7 +166,7 @@ impl Versioned {
             Origin::Facts(FactsAnswer { facts: Some(facts), payload_limit, .. }) => {
                 self.server = Some(facts.lex.server);
                 self.payload_limit = payload_limit;
-                self.facts = Some(facts);
+                self.facts = Some(Facts { multi_statements: self.multi_statements, ..facts });
                 self.is_stale = false;
             }
             Origin::Facts(FactsAnswer { error, .. }) => self.facts_error = Some(error.unwrap_or_default()),
@@ -216,6 +219,12 @@ impl Versioned {
             | Command::RegisterReplica
             | Command::SubscribeGroupReplication
             | Command::TableDump => Err(refusal::replication().error()),
+            Command::SetOption => {
+                // Whether it turns them on or off: after it, a text is taken for several statements.
+                self.multi_statements = true;
+                self.facts = self.facts.take().map(|facts| Facts { multi_statements: true, ..facts });
+                Ok(forward(command))
+            }
             Command::ResetConnection => {
                 self.statements.clear();
                 self.facts = None;

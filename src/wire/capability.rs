@@ -22,6 +22,8 @@ impl Capabilities {
     pub const SSL: Self = Self(1 << 11);
     /// The authentication answer of the handshake response has a length byte.
     pub const SECURE_CONNECTION: Self = Self(1 << 15);
+    /// A text may hold several statements.
+    pub const MULTI_STATEMENTS: Self = Self(1 << 16);
     /// Authentication plugins are named.
     pub const PLUGIN_AUTH: Self = Self(1 << 19);
     /// The handshake response has connection attributes.

@@ -14,6 +14,8 @@ mod connection_attributes;
 mod eof;
 mod err;
 mod execute;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 mod greeting;
 mod handshake_response;
 mod lenenc;
@@ -40,6 +42,8 @@ pub use connection_attributes::ConnectionAttributes;
 pub use eof::EofPacket;
 pub use err::ErrPacket;
 pub use execute::{Argument, Execute, ParamType, ParamValue};
+#[cfg(any(test, fuzzing))]
+pub use fuzz::{fuzz_compression, fuzz_packets};
 pub use greeting::Greeting;
 pub use handshake_response::{Changed, HandshakeResponse};
 pub use lenenc::{Malformed, Reader, put_lenenc, put_lenenc_bytes};

@@ -226,6 +226,7 @@ impl Rewriter {
             strict: true,
             introduce: false,
             odd_mode: None,
+            multi_statements: true,
         };
         Ok(Self { chain: version.chain.clone(), facts })
     }

@@ -50,6 +50,9 @@ const IMPURE: [&str; 18] = [
     "mysql_async",
 ];
 
+/// What stands before a module that only tests have.
+const TEST_ONLY: [&str; 2] = ["#[cfg(test)]", "#[cfg(any(test, fuzzing))]"];
+
 /// What no file has: skipped tests, unchecked code, and code that no reader can search for.
 const BANNED: [(&str, &str); 3] = [
     ("#[ignore", "a test runs, or it is not there"),
@@ -172,7 +175,7 @@ fn test_modules(sources: &[Source]) -> Vec<String> {
         for at in words(&source.code, "mod") {
             let before = source.code[..at].trim_end().trim_end_matches("pub(crate)").trim_end_matches("pub(super)");
             let name: String = source.code[at + 3..].trim_start().chars().take_while(|c| is_word(*c)).collect();
-            if before.trim_end().ends_with("#[cfg(test)]") {
+            if TEST_ONLY.iter().any(|attribute| before.trim_end().ends_with(attribute)) {
                 let folder = source.path.trim_end_matches(".rs").trim_end_matches("/mod");
                 modules.push(format!("{folder}/{name}"));
             }

@@ -57,7 +57,9 @@ fn planted_imports_are_found() {
     check("src/other/a.rs", "//! A.\n", 1, "not in the table");
     let root = |declared: &str| format!("//! A.\n{declared} mod fixtures;\n");
     let fixtures = ("src/session/fixtures.rs", "//! B.\nuse crate::schema::Schema;\n");
-    check_all(&[("src/session/mod.rs", &root("#[cfg(test)]\npub(crate)")), fixtures], &[]);
+    for only in ["#[cfg(test)]\npub(crate)", "#[cfg(any(test, fuzzing))]\npub(crate)"] {
+        check_all(&[("src/session/mod.rs", &root(only)), fixtures], &[]);
+    }
     check_all(&[("src/session/mod.rs", &root("pub(crate)")), fixtures], &[(fixtures.0, 2, "`schema`")]);
     let good = "//! A.\nuse crate::{schema::Table, sql::{lex::{Token}, Name}};\nuse std::{fmt, io};\nuse super::b;\n";
     check_all(&[("src/rules/a.rs", good), ("src/admin/b.rs", "//! B.\nuse crate::wire::Packet;\n")], &[]);

@@ -20,7 +20,15 @@ const MULTI_RESULTS: u64 = 1 << 17;
 
 /// The scripts about lines 9 to 12 and 20.
 pub fn scripts() -> Vec<Script> {
-    let mut scripts = vec![eofs(), session_track(), found_rows(), multi_statements(), local_files(), interactive()];
+    let mut scripts = vec![
+        eofs(),
+        session_track(),
+        found_rows(),
+        multi_statements(),
+        compound_statement(),
+        local_files(),
+        interactive(),
+    ];
     scripts.extend([query_attributes(), executes_with_attributes(), malformed_attributes()]);
     scripts.extend([optional_metadata(), cached_metadata(), extended_metadata(), progress()]);
     scripts.extend([bulk_of_unchanged(), bulk_of_rewritten(), bulk_units(), bulk_errors(), bulk_without_capability()]);
@@ -214,6 +222,18 @@ fn multi_statements() -> Script {
         MULTI_STATEMENTS,
         MULTI_STATEMENTS | MULTI_RESULTS,
     ])
+}
+
+/// Without the capability a text is one statement, so the SET in it belongs to its body.
+fn compound_statement() -> Script {
+    let steps = queries([
+        "DROP PROCEDURE IF EXISTS l12",
+        "CREATE PROCEDURE l12(OUT n INT) BEGIN SET n = 1; SELECT n; SET n = 2; END",
+        "CALL l12(@n)",
+        "SELECT @n",
+        "DROP PROCEDURE l12",
+    ]);
+    script("l12_one_statement_may_have_a_body", steps).with(vec![MULTI_RESULTS])
 }
 
 fn local_files() -> Script {

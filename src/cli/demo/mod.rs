@@ -171,6 +171,7 @@ fn show_rewrites(rules: &Path) -> Result<()> {
         strict: true,
         introduce: false,
         odd_mode: None,
+        multi_statements: true,
     };
     for sql in [
         "SELECT u.mail, o.total FROM users u JOIN orders o ON o.user_id = u.id WHERE o.status = 'paid'",
