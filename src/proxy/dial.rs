@@ -37,10 +37,9 @@ pub(super) async fn dial(config: &Config, client: &Client) -> io::Result<Socket>
 /// What protects the legs before any TLS.
 pub(super) fn legs(config: &Config, loaded: &Loaded, client: &Client, backend: &Socket) -> Legs {
     let is_loopback = |socket: &Socket| socket.peer_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
-    let leg = |socket: &Socket, tls, is_near: bool| Leg {
-        tls,
-        protection: if socket.is_local() { Protection::Local } else { Protection::None },
-        is_trusted: config.trust_loopback && is_near,
+    let leg = |socket: &Socket, tls, is_near: bool| {
+        let protection = if socket.is_local() { Protection::Local } else { Protection::None };
+        Leg { tls, protection, is_trusted: config.trust_loopback && is_near }
     };
     // Of a client that is passed on, only its last hop is known.
     let client_is_near = !client.is_passed_on && is_loopback(&client.socket);
@@ -59,10 +58,10 @@ pub(super) fn legs(config: &Config, loaded: &Loaded, client: &Client, backend: &
     };
     let os_user = if backend.is_local() { loaded.process.stands_for(client.socket.peer_uid()) } else { OsUser::Known };
     Legs {
-        os_user,
         client: leg(&client.socket, client_tls, client_is_near),
         backend: leg(backend, backend_tls, is_loopback(backend)),
         rsa: loaded.rsa.clone(),
+        os_user,
     }
 }
 

@@ -94,9 +94,9 @@ impl Socket {
     pub fn peer_uid(&self) -> Option<u32> {
         match self {
             Self::Tcp(_) => None,
+            Self::Unix(stream) => stream.peer_cred().ok().map(|credentials| credentials.uid()),
             #[cfg(test)]
             Self::Faulty(_) => None,
-            Self::Unix(stream) => stream.peer_cred().ok().map(|credentials| credentials.uid()),
         }
     }
 

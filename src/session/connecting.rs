@@ -196,10 +196,10 @@ impl AwaitBackendTls {
     }
 }
 
-/// Waits for the rest of a payload, if it does not say that it is too long.
+/// Waits for the rest of what the backend says first, which is short.
 fn bounded(held: &[u8]) -> Step {
     let is_short = Announced::of(held).payload_len <= MAX_RESPONSE_LEN;
-    if is_short { Step::Wait } else { Step::Become(State::Ended(End::TooLong)) }
+    if is_short { Step::Wait } else { Step::Become(State::Ended(End::BackendBroke)) }
 }
 
 pub(super) fn clear_password(plugin: &[u8], why: &str) -> ServerError {

@@ -14,7 +14,6 @@ use crate::{
 
 mod commands;
 mod connecting;
-mod ends;
 mod limits;
 mod prepared;
 mod table;

@@ -230,7 +230,7 @@ fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = text.trim_ascii_start();
     while let Some(first) = rest.chars().next() {
-        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(if is_word(first) { 0 } else { 1 });
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(usize::from(!is_word(first)));
         let (word, next) = rest.split_at(end);
         words.push(word);
         rest = next.trim_ascii_start();

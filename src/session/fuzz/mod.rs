@@ -8,7 +8,7 @@ mod script;
 
 use std::sync::Arc;
 
-use super::{Leg, Legs, Planner, Protection, RsaKey, RsaSource, Session, Side, Tls, VersionName};
+use super::{Leg, Legs, Planner, RsaKey, RsaSource, Session, Side, Tls, VersionName};
 use crate::{rules::Ruleset, wire::Capabilities};
 use play::Play;
 use script::{Line, Script};
@@ -170,6 +170,6 @@ const EXTENDED: u64 = Capabilities::PROGRESS.0
 
 fn leg(byte: u8) -> Leg {
     let tls = [Tls::Off, Tls::Prefer, Tls::Require][usize::from(byte & 3) % 3];
-    let protection = if byte & 4 == 0 { Protection::None } else { Protection::Local };
+    let protection = if byte & 4 != 0 { super::Protection::Local } else { super::Protection::None };
     Leg { tls, protection, is_trusted: byte & 8 != 0 }
 }
