@@ -114,7 +114,7 @@ impl Versioned {
                 return Step::Wait;
             }
             let announced = Announced::of(io.client.rest());
-            if announced.payload_len > settings.max_packet_len.min(self.payload_limit - 1) {
+            if announced.payload_len > settings.max_packet_len.min(self.payload_limit.saturating_sub(1)) {
                 // As the backend does: it says why, and closes the connection.
                 io.put_error(announced.last_seq.wrapping_add(1), &too_long());
                 return Step::Become(State::Ended(End::TooLong));
@@ -145,7 +145,10 @@ impl Versioned {
             io.relay_backend(extent.wire_len);
             return Step::Again;
         };
+        let was_infile = answering.is_infile();
         match answering.backend(io, &settings.planner) {
+            // The client may have sent its file ahead of the request for it.
+            Progress::Wait if answering.is_infile() && !was_infile => Step::Again,
             Progress::Wait => Step::Wait,
             Progress::Ended(end) => Step::Become(State::Ended(end)),
             Progress::Complete => {
