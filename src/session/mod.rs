@@ -414,8 +414,8 @@ impl State {
             Self::Authentication(state) => Some(state.next_seq()),
             Self::Versioned(state) => state.seq_of_lost_answer(),
             Self::Followed(state) => state.seq_of_lost_answer(),
-            Self::Relay(state) => state.seq_of_lost_answer(),
-            Self::Ended(_) => None,
+            // Where packets end is not known there: an ERR could become a part of a row.
+            Self::Relay(_) | Self::Ended(_) => None,
         }
     }
 
