@@ -17,8 +17,11 @@ use crate::{
     },
 };
 
+/// What is fuzzed.
+pub type Target = fn(&[u8]);
+
 /// Every target, by the name that it has in `fuzz/`.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("compression", compression),
     ("handshake", handshake),
     ("packets", packets),
@@ -80,7 +83,9 @@ mod tests {
         for (name, target) in TARGETS {
             let corpus = corpus(name);
             assert!(!corpus.is_empty(), "{name} has no corpus");
-            corpus.iter().for_each(|data| target(data));
+            for data in corpus {
+                target(&data);
+            }
         }
     }
 

@@ -203,8 +203,11 @@ fn bulk_execute(payload: &[u8], param_count: u16) {
 /// If the code is wrong.
 pub fn fuzz_compression(data: &[u8]) {
     let [how, cut, stream @ ..] = data else { return };
-    let compression =
-        if how & 1 == 0 { Compression::Zlib } else { Compression::Zstd(ZstdLevel::new(1 + how / 16).unwrap_or_default()) };
+    let compression = if how & 1 == 0 {
+        Compression::Zlib
+    } else {
+        Compression::Zstd(ZstdLevel::new(1 + how / 16).unwrap_or_default())
+    };
     let cut = usize::from(*cut) + 1;
     let whole = decompress_anything(stream, compression, usize::MAX);
     assert_eq!(decompress_anything(stream, compression, cut), whole);

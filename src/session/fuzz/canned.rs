@@ -157,8 +157,8 @@ pub fn prepared(id: u8, params: u8, columns: u8, capabilities: Capabilities) -> 
 
 /// What comes before the rows.
 fn head(columns: u8, capabilities: Capabilities) -> Vec<Vec<u8>> {
-    let has_byte = capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA)
-        || capabilities.has(Capabilities::CACHE_METADATA);
+    let has_byte =
+        capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA) || capabilities.has(Capabilities::CACHE_METADATA);
     let mut payloads = vec![if has_byte { vec![columns, 1] } else { vec![columns] }];
     payloads.extend(definitions(columns, capabilities));
     payloads

@@ -193,7 +193,8 @@ fn is_physical_too(table: &str) -> bool {
 fn names(text: &[u8], table: &str, current: Option<&str>) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\n' | b'\t');
     let start = text.iter().position(|byte| *byte > b' ').unwrap_or(text.len());
-    let Some(text) = std::str::from_utf8(&text[start..]).ok().filter(|text| text.as_bytes().iter().all(is_plain)) else {
+    let Some(text) = std::str::from_utf8(&text[start..]).ok().filter(|text| text.as_bytes().iter().all(is_plain))
+    else {
         return false;
     };
     if text.contains(['\'', '"', '`', '#', '\\', '@', '{', ';']) || text.contains("--") || text.contains("/*") {
@@ -229,7 +230,7 @@ fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = text.trim_ascii_start();
     while let Some(first) = rest.chars().next() {
-        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(if is_word(first) { 0 } else { 1 });
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len()).max(usize::from(!is_word(first)));
         let (word, next) = rest.split_at(end);
         words.push(word);
         rest = next.trim_ascii_start();

@@ -17,7 +17,7 @@ fn check(script: &[Line], endless: fn(Vec<u8>) -> Line, first: u8, limit: usize)
             Line::Client(mut bytes) => session.client_bytes(&mut bytes, &mut out),
             Line::Backend(mut bytes) => session.backend_bytes(&mut bytes, &mut out),
         }
-        (out.to_client.clear(), out.to_backend.clear());
+        out = Outputs::default();
         (session.end(), session.client.rest().len() + session.backend.rest().len())
     };
     for line in script {
