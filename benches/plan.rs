@@ -41,6 +41,7 @@ fn plans(criterion: &mut Criterion) {
         strict: true,
         introduce: false,
         odd_mode: None,
+        multi_statements: true,
     };
     for (name, sql) in STATEMENTS {
         criterion.bench_function(&format!("lex/{name}"), |bencher| {

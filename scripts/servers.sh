@@ -5,11 +5,12 @@
 # that git ignores, and run from there as ordinary processes. No root rights are needed.
 #
 #   scripts/servers.sh [mariadb-10.11] [mariadb-11.8] [mysql-9.7] [mysql-router]
-#                      [mariadb-test-10.11] [mariadb-test-11.8] [mysql-test-9.7] [perl-dbd]
+#                      [mariadb-test-10.11] [mariadb-test-11.8] [mysql-test-9.7] [perl-dbd] [NAME-plugins]
 #
 # Without names: the three servers. mariadb-10.11 is required (exit status 1 without it); one of
 # the others that cannot be had is only reported. A server that is there already is left alone;
-# remove its folder to have it made anew.
+# remove its folder to have it made anew. NAME-plugins are the authentication plugins of a server's own
+# tests, which ask odd questions; those of mysql-9.7 come in a package of 340 MB.
 #
 #   BIFOCAL_SERVERS         where they go; default: .servers in the repository
 #   BIFOCAL_DEBIAN_MIRROR   a Debian mirror; default: the one this machine's apt uses
@@ -45,6 +46,9 @@ recipe() {
         mariadb-11.8) suite=trixie wanted=11.8. ;;
         mysql-9.7) suite=sid wanted=9.7. ;;
         mysql-router) suite=sid wanted= ;;
+        mariadb-10.11-plugins) suite=bookworm wanted=10.11. ;;
+        mariadb-11.8-plugins) suite=trixie wanted=11.8. ;;
+        mysql-9.7-plugins) suite=sid wanted=9.7. ;;
         mariadb-test-10.11) suite=bookworm wanted=10.11. ;;
         mariadb-test-11.8) suite=trixie wanted=11.8. ;;
         mysql-test-9.7) suite=sid wanted=9.7. ;;
@@ -52,6 +56,8 @@ recipe() {
         *) return 1 ;;
     esac
     case $1 in
+        mariadb-*-plugins) packages=(mariadb-test) ;;
+        mysql-*-plugins) packages=(mysql-testsuite) ;;
         mariadb-test-*) packages=(mariadb-test mariadb-test-data mariadb-server-core mariadb-server mariadb-client-core mariadb-client) ;;
         mysql-test-*) packages=(mysql-testsuite mysql-server-core mysql-client-core libjson-perl) ;;
         perl-dbd) packages=(libdbd-mariadb-perl libdbd-mysql-perl libdbi-perl libtest-deep-perl libmariadb-dev) ;;
@@ -312,6 +318,17 @@ make_router() {
         "--DEFAULT.plugin_folder=\$root/$plugins"
 }
 
+# Leaves of the server's tests only the authentication plugins, as $home/*.so.
+make_plugins() {
+    local file
+    mkdir -p "$root"
+    for file in auth.so auth_test_plugin.so dialog_examples.so; do
+        dpkg-deb --fsys-tarfile "${debs[0]}" | tar -x -C "$root" "./usr/lib/mysql/plugin/$file" 2>/dev/null || true
+    done
+    mv "$root"/usr/lib/mysql/plugin/*.so "$home/" || fail "${packages[0]} has no authentication plugins"
+    rm -rf "$root" "${debs[0]}"
+}
+
 # Puts in the place of each program of a test suite a script that runs it with root's loader and libraries: the suite's
 # own runner starts them by their paths.
 make_suite() {
@@ -341,12 +358,13 @@ make_one() {
         fail "Debian $suite has no package ${packages[0]} for this architecture"
     version=${version#*:}
     [[ $version = "$wanted"* ]] || fail "Debian $suite now has ${packages[0]} $version"
-    add_libraries
+    [[ $name = *-plugins ]] || add_libraries
     download
     say "$name: unpacking ${#debs[@]} packages"
     rm -rf "$home"
-    unpack
+    [[ $name = *-plugins ]] || unpack
     case $name in
+        *-plugins) make_plugins ;;
         *-test-*) make_suite ;;
         perl-dbd) : ;;
         mariadb-*) make_mariadb ;;

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What is fuzzed.
+/// A target: takes any bytes, and panics where the code is wrong.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name that it has in `fuzz/`.
@@ -83,8 +83,8 @@ mod tests {
         for (name, target) in TARGETS {
             let corpus = corpus(name);
             assert!(!corpus.is_empty(), "{name} has no corpus");
-            for data in corpus {
-                target(&data);
+            for data in &corpus {
+                target(data);
             }
         }
     }

@@ -143,12 +143,41 @@ fn wrong_flags_are_a_usage_error() -> Result<()> {
         assert_eq!(stdout(&wrong), "", "{args:?}");
         assert!(!stderr(&wrong).is_empty(), "{args:?}");
     }
-    let wrong = output(&["serve", "--backend", "db", "--listen", "here", "--max-connections", "0"])?;
-    assert_eq!(stderr(&wrong).lines().count(), 3, "all at once: {}", stderr(&wrong));
+    let mut many = vec!["serve", "--backend", "db", "--listen", "here", "--max-connections", "0"];
+    many.extend(["--max-packet-size", "1", "--proxy-protocol-from", "10.0.0.0/40,here,::1"]);
+    many.extend(["--backend-proxy-protocol", "v3"]);
+    let wrong = output(&many)?;
+    assert_eq!(stderr(&wrong).lines().count(), 7, "all at once: {}", stderr(&wrong));
     let asked = output(&["serve", "--help"])?;
     assert_eq!((asked.status.code(), stderr(&asked).as_str()), (Some(0), ""));
     assert!(stdout(&asked).contains("BIFOCAL_BACKEND"), "{}", stdout(&asked));
     Ok(())
+}
+
+/// `docs/serve.md` has a row for each option, as `--help` tells it, and no other row.
+#[test]
+fn every_option_of_serve_is_documented() -> Result<()> {
+    let help = stdout(&output(&["serve", "--help"])?);
+    let documented = fs::read_to_string("docs/serve.md")?;
+    let told: Vec<String> = help.split("\n      --").skip(1).filter_map(row_of_option).collect();
+    assert!(told.len() > 20, "{help}");
+    let rows: Vec<&str> = documented.lines().filter(|line| line.starts_with("| `--")).collect();
+    assert_eq!(rows, told, "docs/serve.md is not what --help says");
+    Ok(())
+}
+
+/// An option of `--help` as a row of a table: option, environment, default, meaning.
+fn row_of_option(option: &str) -> Option<String> {
+    // The meaning stands behind two spaces, or on a line of its own.
+    let (name, told) = option.split_once("  ")?;
+    let name = name.trim();
+    let (told, environment) = told.trim().split_once("=]")?.0.split_once(" [env: ")?;
+    let (meaning, default) = match told.split_once(" [default: ") {
+        Some((meaning, default)) => (meaning, default.trim_end_matches(']')),
+        None => (told, ""),
+    };
+    let name = name.replace(['<', '>'], "");
+    Some(format!("| `--{name}` | `{environment}` | {default} | {meaning} |"))
 }
 
 #[test]

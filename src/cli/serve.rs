@@ -105,7 +105,12 @@ async fn reload_on_hangup(
         let work = move || (before.reload(&now), now.rules.as_deref().map(load_rules));
         let (files, new_rules) = tokio::task::spawn_blocking(work).await?;
         match files {
-            Ok(files) => loaded.store(Arc::new(files)),
+            Ok(files) => {
+                loaded.store(Arc::new(files));
+                if config.has_files() {
+                    eprintln!("bifocal: certificates and keys are read again; new connections have them");
+                }
+            }
             Err(error) => eprintln!("bifocal: the old certificates and keys stay in force: {error}"),
         }
         let generation = rules.load().generation + 1;

@@ -3,10 +3,12 @@
 
 mod backend;
 mod listen;
+mod proxy_version;
 mod serve;
 mod tls;
 
 pub use backend::BackendAddress;
 pub use listen::{Listen, ListenAddress};
+pub use proxy_version::ProxyVersion;
 pub use serve::{Config, Mistakes, Written};
 pub use tls::{BackendLeg, BackendTls, ClientLeg, ClientTls, Identity};

@@ -1,12 +1,13 @@
 //! The configuration of `bifocal serve`.
 
-use std::{fmt, fs, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, fs, net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
+use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{
-    BackendAddress, Listen,
+    BackendAddress, Listen, ProxyVersion,
     tls::{self, BackendLeg, ClientLeg},
 };
 
@@ -38,7 +39,16 @@ pub struct Written {
     /// How long a peer may take to read what is sent to it, in seconds [default: 60]
     #[arg(long, env = "BIFOCAL_WRITE_TIMEOUT", value_name = "SECONDS")]
     pub write_timeout: Option<f64>,
-    /// Whether clients have TLS: off, prefer, require [default: prefer, if there is a certificate]
+    /// The longest command, in bytes [default: 1073741824, which is also the most]
+    #[arg(long, env = "BIFOCAL_MAX_PACKET_SIZE", value_name = "BYTES")]
+    pub max_packet_size: Option<usize>,
+    /// The networks of balancers that send a PROXY header (v1 or v2), which is then due: 10.0.0.0/8,fd00::/8
+    #[arg(long, env = "BIFOCAL_PROXY_PROTOCOL_FROM", value_name = "CIDR", value_delimiter = ',')]
+    pub proxy_protocol_from: Vec<String>,
+    /// Tell the backend the client's address in a PROXY header: v1, v2
+    #[arg(long, env = "BIFOCAL_BACKEND_PROXY_PROTOCOL", value_name = "VERSION")]
+    pub backend_proxy_protocol: Option<String>,
+    /// Whether clients have TLS: off, prefer, require [default: prefer with a certificate, require with --tls-client-ca]
     #[arg(long, env = "BIFOCAL_TLS", value_name = "MODE")]
     pub tls: Option<String>,
     /// The certificate that clients see, and those between it and its authority, in PEM
@@ -96,6 +106,12 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// How long a peer may take to read what is sent to it.
     pub write_timeout: Duration,
+    /// The longest payload of a command.
+    pub max_packet_len: usize,
+    /// Who sends a PROXY header.
+    pub proxy_protocol_from: Vec<IpNet>,
+    /// How the backend is told the client's address.
+    pub backend_proxy_protocol: Option<ProxyVersion>,
     /// The client's leg.
     pub tls: ClientLeg,
     /// The backend's leg.
@@ -129,6 +145,12 @@ impl Config {
         }
     }
 
+    /// Whether there are files with certificates or keys.
+    pub fn has_files(&self) -> bool {
+        let backend = &self.backend_tls;
+        self.tls.identity.is_some() || backend.ca.is_some() || backend.identity.is_some() || self.rsa_key.is_some()
+    }
+
     fn from_parts(written: Written, mistakes: &mut Mistakes) -> Option<Self> {
         let backend = match &written.backend {
             Some(url) => mistakes.note(parsed("backend", url)),
@@ -149,6 +171,17 @@ impl Config {
         let drain_timeout = seconds("drain-timeout", written.drain_timeout, DRAIN_TIMEOUT);
         let write_timeout = seconds("write-timeout", written.write_timeout, WRITE_TIMEOUT);
         let (tls, backend_tls) = legs(&written, mistakes);
+        let proxy_protocol_from =
+            written.proxy_protocol_from.iter().filter_map(|one| mistakes.note(network(one))).collect();
+        let backend_proxy_protocol = written
+            .backend_proxy_protocol
+            .as_ref()
+            .and_then(|version| mistakes.note(parsed("backend-proxy-protocol", version)));
+        let max_packet_len = written.max_packet_size.unwrap_or(MAX_PACKET_LEN);
+        if !(MIN_PACKET_LEN..=MAX_PACKET_LEN).contains(&max_packet_len) {
+            let range = format!("{MIN_PACKET_LEN} and {MAX_PACKET_LEN}");
+            mistakes.0.push(format!("max-packet-size: {max_packet_len} is not between {range}"));
+        }
         let max_connections = written.max_connections.unwrap_or(MAX_CONNECTIONS);
         if !(1..=MOST_CONNECTIONS).contains(&max_connections) {
             mistakes.0.push(format!("max-connections: {max_connections} is not between 1 and {MOST_CONNECTIONS}"));
@@ -162,6 +195,9 @@ impl Config {
             handshake_timeout,
             drain_timeout,
             write_timeout,
+            max_packet_len,
+            proxy_protocol_from,
+            backend_proxy_protocol,
             tls,
             backend_tls,
             rsa_key: written.rsa_key,
@@ -198,6 +234,13 @@ impl Written {
             handshake_timeout: self.handshake_timeout.or(file.handshake_timeout),
             drain_timeout: self.drain_timeout.or(file.drain_timeout),
             write_timeout: self.write_timeout.or(file.write_timeout),
+            max_packet_size: self.max_packet_size.or(file.max_packet_size),
+            proxy_protocol_from: if self.proxy_protocol_from.is_empty() {
+                file.proxy_protocol_from
+            } else {
+                self.proxy_protocol_from
+            },
+            backend_proxy_protocol: self.backend_proxy_protocol.or(file.backend_proxy_protocol),
             tls: self.tls.or(file.tls),
             tls_certificate: self.tls_certificate.or(file.tls_certificate),
             tls_key: self.tls_key.or(file.tls_key),
@@ -230,11 +273,24 @@ fn parsed<T: FromStr<Err = String>>(name: &str, written: &str) -> Result<T, Stri
     written.trim().parse().map_err(|mistake| format!("{name}: {mistake}"))
 }
 
+/// A network, or an address alone.
+fn network(written: &str) -> Result<IpNet, String> {
+    let written = written.trim();
+    let network = written.parse().or_else(|_| written.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| format!("proxy-protocol-from: '{written}' is no network; write 10.0.0.0/8 or an address"))
+}
+
 /// Two sockets each, so a file limit of twice this and a bit is needed.
 const MAX_CONNECTIONS: usize = 10_000;
 
 /// A process has fewer sockets than this.
 const MOST_CONNECTIONS: usize = 1_000_000;
+
+/// As the servers' own `max_allowed_packet` at most.
+const MAX_PACKET_LEN: usize = 1 << 30;
+
+/// As the servers' own `max_allowed_packet` at least.
+const MIN_PACKET_LEN: usize = 1024;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -257,24 +313,34 @@ mod tests {
             listen: vec!["here".to_owned(), "127.0.0.1:0=shop".to_owned()],
             max_connections: Some(0),
             drain_timeout: Some(-1.0),
+            max_packet_size: Some(1 << 31),
+            proxy_protocol_from: vec!["10.0.0.0/8".to_owned(), "::1".to_owned(), "10.0.0.0/33".to_owned()],
+            backend_proxy_protocol: Some("3".to_owned()),
             ..Written::default()
         };
         let mistakes = Config::resolve(written).expect_err("mistakes").0;
         let names: Vec<&str> = mistakes.iter().filter_map(|mistake| mistake.split(':').next()).collect();
-        assert_eq!(names, ["backend", "listen", "listen", "drain-timeout", "max-connections"]);
+        let expected =
+            ["backend", "listen", "listen", "drain-timeout", "proxy-protocol-from", "backend-proxy-protocol"];
+        assert_eq!(names, [&expected[..], &["max-packet-size", "max-connections"]].concat());
     }
 
     #[test]
     fn the_file_fills_what_flags_leave_open() {
         let path = std::env::temp_dir().join(format!("bifocal-config-{}.yaml", std::process::id()));
-        std::fs::write(&path, "backend: mysql://file:1\nlisten: ['127.0.0.1:0=shop@v1']\ndrain_timeout: 0.5\n")
-            .expect("a file");
+        std::fs::write(
+            &path,
+            "backend: mysql://file:1\nlisten: ['127.0.0.1:0=shop@v1']\ndrain_timeout: 0.5\n\
+             proxy_protocol_from: [192.0.2.1]\n",
+        )
+        .expect("a file");
         let written =
             Written { backend: Some("mysql://flag:2".to_owned()), config: Some(path.clone()), ..Written::default() };
         let config = Config::resolve(written).expect("a configuration");
         assert_eq!(config.backend.to_string(), "flag:2");
         assert_eq!(config.listen[0].to_string(), "127.0.0.1:0=shop@v1");
         assert_eq!(config.drain_timeout, Duration::from_millis(500));
+        assert_eq!(config.proxy_protocol_from[0].to_string(), "192.0.2.1/32");
         std::fs::write(&path, "bakend: x\n").expect("a file");
         let written = Written { config: Some(path.clone()), ..Written::default() };
         assert_eq!(Config::resolve(written).expect_err("mistakes").0.len(), 3);

@@ -95,13 +95,21 @@ impl ClientLeg {
         identity: Option<Identity>,
         client_ca: Option<PathBuf>,
     ) -> Result<Self, String> {
-        let default = if identity.is_some() { ClientTls::Prefer } else { ClientTls::Off };
+        let default = match (&identity, &client_ca) {
+            (None, _) => ClientTls::Off,
+            (Some(_), None) => ClientTls::Prefer,
+            (Some(_), Some(_)) => ClientTls::Require,
+        };
         let mode = mode.unwrap_or(default);
         if mode != ClientTls::Off && identity.is_none() {
             return Err("tls: needs --tls-certificate and --tls-key".to_owned());
         }
         if client_ca.is_some() && mode == ClientTls::Off {
             return Err("tls-client-ca: has no effect without TLS; say --tls-certificate and --tls-key too".to_owned());
+        }
+        if client_ca.is_some() && mode == ClientTls::Prefer {
+            // Who has no certificate would come in by not asking for TLS.
+            return Err("tls-client-ca: keeps nobody out unless --tls is require".to_owned());
         }
         Ok(Self { mode, identity: identity.filter(|_| mode != ClientTls::Off), client_ca })
     }
@@ -165,6 +173,9 @@ mod tests {
     fn what_is_missing_is_told() {
         assert!(ClientLeg::resolve(Some(ClientTls::Require), None, None).is_err());
         assert!(ClientLeg::resolve(None, None, Some("ca.pem".into())).is_err());
+        assert!(ClientLeg::resolve(Some(ClientTls::Prefer), files(), Some("ca.pem".into())).is_err());
+        let leg = ClientLeg::resolve(None, files(), Some("ca.pem".into())).expect("required");
+        assert_eq!(leg.mode, ClientTls::Require);
         assert!(BackendLeg::resolve(Some(BackendTls::Verify), None, None, None).is_err());
         assert!(BackendLeg::resolve(Some(BackendTls::Require), Some("ca.pem".into()), None, None).is_err());
         let mistake = identity("tls", Some("cert.pem".into()), None).expect_err("no key");

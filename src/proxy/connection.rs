@@ -4,7 +4,7 @@
 //! writer instead of filling memory.
 
 use std::{
-    fmt, io,
+    io,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -13,7 +13,6 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpStream, UnixStream},
     sync::watch,
     time::{Instant, Sleep, sleep, timeout},
 };
@@ -21,36 +20,17 @@ use tokio::{
 use super::{
     Phase, Shared,
     buffers::{Loan, READ_LEN},
+    dial::{dial, legs},
+    ending::{Ending, no_backend_tls, slow_handshake, stuck_backend},
+    proxy_header::Client,
     refuse,
     stream::{Socket, Stream},
     tls::Loaded,
 };
 use crate::{
-    config::{BackendAddress, BackendTls, ClientTls, Config},
     rules::Ruleset,
-    session::{End, Leg, Legs, Outputs, Rest, ServerError, Session, Side, Tls, VersionName},
+    session::{End, Outputs, Rest, Session, Side, VersionName},
 };
-
-/// Why a connection ended.
-#[derive(Debug)]
-pub(super) enum Ending {
-    /// The backend could not be reached.
-    Dial(io::Error),
-    /// The proxy is going down.
-    Drained,
-    /// The client could not be read or written.
-    Client(io::Error),
-    /// The client closed the connection.
-    ClientClosed,
-    /// The drain timeout was over.
-    Cut,
-    /// The session came to its end.
-    Session(End),
-    /// A peer took too long to read.
-    Stuck(Side),
-    /// The TLS handshake with the client failed.
-    Tls(io::Error),
-}
 
 /// What interrupts the moving of bytes.
 enum Pause {
@@ -64,85 +44,54 @@ pub(super) async fn serve(
     client: Socket,
     shared: Arc<Shared>,
     listener: Option<VersionName>,
-    phase: watch::Receiver<Phase>,
+    mut phase: watch::Receiver<Phase>,
 ) -> Ending {
-    let backend = match dial(&shared.config).await {
-        Ok(backend) => backend,
+    let opened = tokio::select! {
+        opened = open(client, &shared) => opened,
+        _ = async { phase.wait_for(|phase| *phase != Phase::Running).await.is_ok() } => Err(Ending::Drained),
+    };
+    match opened {
+        Ok((client, backend)) => Connection::new(client, backend, shared, listener).serve(phase).await,
+        Err(ending) => ending,
+    }
+}
+
+/// Learns who the client is, and connects to the backend.
+async fn open(client: Socket, shared: &Shared) -> Result<(Client, Socket), Ending> {
+    let client = arrive(client, shared).await?;
+    match dial(&shared.config, &client).await {
+        Ok(backend) => Ok((client, backend)),
         Err(error) => {
             let address = &shared.config.backend;
             tracing::warn!(%address, %error, "cannot connect to the backend");
-            refuse(&client, 2003, &format!("Bifocal can't connect to the backend on '{address}' ({error})"));
-            return Ending::Dial(error);
+            refuse(&client.socket, 2003, &format!("Bifocal can't connect to the backend on '{address}' ({error})"));
+            Err(Ending::Dial(error))
         }
-    };
-    if let Err(error) = client.prepare() {
-        return Ending::Client(error);
     }
-    let rules = shared.rules.load_full();
-    let loaded = shared.loaded.load_full();
-    let legs = legs(&shared.config, &loaded, &client, &backend);
-    let session = Session::new(rules.clone(), listener).with_planner(shared.planner).with_legs(legs);
-    let deadline = Some(Box::pin(sleep(shared.config.handshake_timeout)));
-    let mut connection = Connection {
-        client: Stream::Plain(client),
-        backend: Stream::Plain(backend),
-        session,
-        rules,
-        loaded,
-        shared,
-        loan: None,
-        written: [0; 2],
-        deadline,
-        stuck: None,
-        drain: None,
-        backend_is_closed: false,
-    };
-    let ending = connection.run(phase).await;
-    if matches!(ending, Ending::Session(end) if end != End::Quit) {
-        linger(&mut connection.client).await;
-    }
-    ending
 }
 
-async fn dial(config: &Config) -> io::Result<Socket> {
-    let connecting = async {
-        match &config.backend {
-            BackendAddress::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await.map(Socket::Tcp),
-            BackendAddress::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+/// Learns who the client is.
+pub(super) async fn arrive(mut socket: Socket, shared: &Shared) -> Result<Client, Ending> {
+    socket.prepare().map_err(Ending::Client)?;
+    match timeout(shared.config.handshake_timeout, Client::arrive(&mut socket, &shared.config)).await {
+        Ok(Ok(arrival)) => Ok(arrival.of(socket)),
+        Ok(Err(error)) => {
+            tracing::warn!(peer = ?socket.peer_ip(), %error, "the PROXY header is due here");
+            Err(Ending::Header(error))
         }
-    };
-    let backend = timeout(config.connect_timeout, connecting).await.map_err(io::Error::from)??;
-    backend.prepare()?;
-    Ok(backend)
-}
-
-/// What protects the legs before any TLS.
-fn legs(config: &Config, loaded: &Loaded, client: &Socket, backend: &Socket) -> Legs {
-    let leg = |socket: &Socket, tls| {
-        let is_loopback = socket.peer_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
-        Leg { tls, is_secure: socket.is_local(), is_trusted: config.trust_loopback && is_loopback }
-    };
-    let client_tls = match config.tls.mode {
-        ClientTls::Off => Tls::Off,
-        ClientTls::Prefer => Tls::Prefer,
-        ClientTls::Require if client.is_local() => Tls::Prefer,
-        ClientTls::Require => Tls::Require,
-    };
-    let backend_tls = match config.backend_tls.mode {
-        BackendTls::Off => Tls::Off,
-        // Nobody listens on a Unix socket.
-        BackendTls::Prefer if backend.is_local() => Tls::Off,
-        BackendTls::Prefer => Tls::Prefer,
-        BackendTls::Require | BackendTls::Verify => Tls::Require,
-    };
-    Legs { client: leg(client, client_tls), backend: leg(backend, backend_tls), rsa: loaded.rsa.clone() }
+        Err(_) => {
+            refuse(&socket, 1159, "Got timeout reading communication packets: Bifocal expects a PROXY header here");
+            Err(Ending::Header(io::ErrorKind::TimedOut.into()))
+        }
+    }
 }
 
 /// Lets the client read the last packet: closing a socket with unread input resets the connection.
 async fn linger(client: &mut Stream) {
-    _ = client.shutdown().await;
     let mut sink = Vec::with_capacity(1024);
     let drained = async {
+        // Under TLS this writes, which a client that does not read can hold up.
+        _ = client.shutdown().await;
         while matches!(client.read_buf(&mut sink).await, Ok(count) if count > 0) {
             sink.clear();
         }
@@ -151,7 +100,7 @@ async fn linger(client: &mut Stream) {
 }
 
 /// One client, its backend and the session between them.
-struct Connection {
+pub(super) struct Connection {
     client: Stream,
     backend: Stream,
     session: Session,
@@ -169,6 +118,8 @@ struct Connection {
     /// When a peer that does not read is given up.
     stuck: Option<Pin<Box<Sleep>>>,
     drain: Option<Drain>,
+    /// What the client has sent before it was greeted.
+    ahead: Vec<u8>,
     /// The backend cannot be read any more, or not be written.
     backend_is_closed: bool,
 }
@@ -180,6 +131,50 @@ struct Drain {
 }
 
 impl Connection {
+    /// A connection whose client is yet to be greeted.
+    pub fn new(client: Client, backend: Socket, shared: Arc<Shared>, listener: Option<VersionName>) -> Self {
+        let (rules, loaded) = (shared.rules.load_full(), shared.loaded.load_full());
+        let session = Session::new(rules.clone(), listener)
+            .with_planner(shared.planner)
+            .with_legs(legs(&shared.config, &loaded, &client, &backend))
+            .with_max_packet_len(shared.config.max_packet_len);
+        Self {
+            client: Stream::Plain(client.socket),
+            backend: Stream::Plain(backend),
+            session,
+            rules,
+            loaded,
+            loan: None,
+            written: [0; 2],
+            deadline: Some(Box::pin(sleep(shared.config.handshake_timeout))),
+            shared,
+            stuck: None,
+            drain: None,
+            ahead: client.ahead,
+            backend_is_closed: false,
+        }
+    }
+
+    /// Its session alone.
+    #[cfg(test)]
+    pub fn into_session(self) -> Session {
+        self.session
+    }
+
+    /// Moves bytes until the connection ends.
+    pub async fn serve(mut self, phase: watch::Receiver<Phase>) -> Ending {
+        if !self.ahead.is_empty() {
+            let mut loan = self.shared.buffers.lend();
+            self.session.client_bytes(&mut std::mem::take(&mut self.ahead), &mut loan.out);
+            self.loan = Some(loan);
+        }
+        let ending = self.run(phase).await;
+        if matches!(ending, Ending::Session(end) if end != End::Quit) {
+            linger(&mut self.client).await;
+        }
+        ending
+    }
+
     async fn run(&mut self, mut phase: watch::Receiver<Phase>) -> Ending {
         if let Some(ending) = self.until(&mut phase, |phase| phase != Phase::Running).await {
             return ending;
@@ -332,6 +327,10 @@ impl Connection {
                     self.session.client_bytes(&mut loan.input, &mut loan.out);
                     has_read = true;
                 }
+                // Many clients close a connection with TLS without saying so inside.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Err(Ending::ClientClosed);
+                }
                 Poll::Ready(Err(error)) => return Err(Ending::Client(error)),
             }
         }
@@ -376,9 +375,21 @@ impl Connection {
         if let Some(side) = waits_for {
             let timeout = self.shared.config.write_timeout;
             let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(timeout)));
-            return stuck.as_mut().poll(cx).map(|()| Err(Ending::Stuck(side)));
+            ready!(stuck.as_mut().poll(cx));
+            return Poll::Ready(self.give_up_on(side, &mut loan.out));
         }
         self.poll_drain(cx).map(Err)
+    }
+
+    /// A peer has not read what is there for it.
+    fn give_up_on(&mut self, side: Side, out: &mut Outputs) -> Result<(), Ending> {
+        self.stuck = None;
+        if side == Side::Client || self.session.end().is_some() {
+            return Err(Ending::Stuck(side));
+        }
+        self.backend_is_closed = true;
+        self.session.give_up(&stuck_backend(), End::StuckBackend, out);
+        Ok(())
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
@@ -403,17 +414,6 @@ async fn handshake(stream: &mut Stream, secured: impl AsyncFnOnce(Stream) -> io:
     let plain = std::mem::replace(stream, Stream::Gone);
     *stream = secured(plain).await?;
     Ok(())
-}
-
-fn no_backend_tls(error: &io::Error) -> ServerError {
-    let message = format!("Bifocal's TLS handshake with the backend failed: {error}");
-    ServerError { number: 2026, sqlstate: *b"HY000", message }
-}
-
-/// `ER_NET_READ_INTERRUPTED`
-fn slow_handshake() -> ServerError {
-    let message = "Got timeout reading communication packets: Bifocal's handshake timeout is over".to_owned();
-    ServerError { number: 1159, sqlstate: *b"08S01", message }
 }
 
 fn poll_read(stream: &mut Stream, cx: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<io::Result<usize>> {
@@ -442,22 +442,6 @@ fn poll_write(
     output.clear();
     *written = 0;
     Poll::Ready(Ok(()))
-}
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dial(error) => write!(f, "cannot connect to the backend: {error}"),
-            Self::Cut => f.write_str("cut off by the drain timeout"),
-            Self::Drained => f.write_str("drained"),
-            Self::Client(error) => write!(f, "client: {error}"),
-            Self::ClientClosed => f.write_str("client closed"),
-            Self::Stuck(Side::Client) => f.write_str("the client does not read"),
-            Self::Stuck(Side::Backend) => f.write_str("the backend does not read"),
-            Self::Tls(error) => write!(f, "TLS with the client: {error}"),
-            Self::Session(end) => f.write_str(end.as_str()),
-        }
-    }
 }
 
 /// How long a client may take to read the last packet.

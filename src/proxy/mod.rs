@@ -5,9 +5,16 @@
 
 mod buffers;
 mod connection;
+mod dial;
+mod ending;
 mod listener;
+mod process;
+mod proxy_header;
 mod stream;
 mod tls;
+
+#[cfg(test)]
+mod faults;
 
 use std::{io, sync::Arc, time::Duration};
 

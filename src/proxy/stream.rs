@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use super::proxy_header::Route;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -31,6 +32,9 @@ pub(super) enum Stream {
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    /// One in memory that breaks as it is told.
+    #[cfg(test)]
+    Faulty(super::faults::leg::Leg),
 }
 
 /// A socket from which some bytes were read already, which come again.
@@ -66,6 +70,33 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.peer_addr().ok().map(|address| address.ip()),
             Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Faulty(_) => None,
+        }
+    }
+
+    /// Its two ends, from the peer's side.
+    pub fn route(&self) -> Option<Route> {
+        match self {
+            Self::Tcp(stream) => {
+                let (source, destination) = stream.peer_addr().ok().zip(stream.local_addr().ok())?;
+                Some(Route { source, destination })
+            }
+            Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Faulty(_) => {
+                Some(Route { source: ([127, 0, 0, 1], 1).into(), destination: ([127, 0, 0, 1], 2).into() })
+            }
+        }
+    }
+
+    /// The OS user at the other end, where that is known.
+    pub fn peer_uid(&self) -> Option<u32> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(stream) => stream.peer_cred().ok().map(|credentials| credentials.uid()),
+            #[cfg(test)]
+            Self::Faulty(_) => None,
         }
     }
 
@@ -74,6 +105,8 @@ impl Socket {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
             Self::Unix(stream) => stream.try_write(bytes),
+            #[cfg(test)]
+            Self::Faulty(_) => Ok(0),
         }
     }
 }
@@ -104,6 +137,8 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => pin!(stream).poll_read(cx, buf),
             Self::Unix(stream) => pin!(stream).poll_read(cx, buf),
+            #[cfg(test)]
+            Self::Faulty(leg) => pin!(leg).poll_read(cx, buf),
         }
     }
 }
@@ -113,6 +148,8 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => pin!(stream).poll_write(cx, bytes),
             Self::Unix(stream) => pin!(stream).poll_write(cx, bytes),
+            #[cfg(test)]
+            Self::Faulty(leg) => pin!(leg).poll_write(cx, bytes),
         }
     }
 
@@ -125,6 +162,8 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Tcp(stream) => pin!(stream).poll_shutdown(cx),
             Self::Unix(stream) => pin!(stream).poll_shutdown(cx),
+            #[cfg(test)]
+            Self::Faulty(leg) => pin!(leg).poll_shutdown(cx),
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio_rustls::{
     },
 };
 
+use super::process::Process;
 use crate::{
     config::{BackendAddress, BackendTls, Config, Identity},
     session::{RsaKey, RsaSource},
@@ -33,6 +34,8 @@ pub struct Loaded {
     pub(super) backend_name: ServerName<'static>,
     /// The key pair for passwords of clients without TLS.
     pub(super) rsa: RsaSource,
+    /// Whom a backend on a Unix socket sees.
+    pub(super) process: Process,
 }
 
 impl std::fmt::Debug for Loaded {
@@ -62,6 +65,7 @@ impl Loaded {
             connector: connector(config)?,
             backend_name: backend_name(config)?,
             rsa,
+            process: Process::own()?,
         })
     }
 

@@ -122,9 +122,10 @@ impl Answering {
         }
     }
 
-    /// The sequence id of an ERR in place of the rest of the answer; none in the middle of a packet.
+    /// The sequence id of an ERR in place of the rest of the answer; none in the middle of a packet, and none while the
+    /// client sends a file.
     pub fn next_seq(&self) -> Option<u8> {
-        (self.row_left == 0 && !self.is_row_continued).then(|| self.client_seq.wrapping_add(1))
+        (self.row_left == 0 && !self.is_row_continued && self.infile.is_none()).then(|| self.client_seq.wrapping_add(1))
     }
 
     /// Whether the client sends a file.

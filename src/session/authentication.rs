@@ -9,7 +9,7 @@
 use super::{
     End, Io, Settings, State, Step,
     connecting::clear_password,
-    legs::{CACHING_SHA2_PASSWORD, Conversion, SHA256_PASSWORD},
+    legs::{CACHING_SHA2_PASSWORD, DIALOG, OsUser, SHA256_PASSWORD, os_user_not_known},
     relay::Relay,
     rsa::{self, BadKey, Password},
     version::Decision,
@@ -32,6 +32,8 @@ pub(super) struct Authentication {
     before: Option<Box<State>>,
     /// How many packets the client may send.
     asked: usize,
+    /// The backend has asked for something.
+    was_asked: bool,
     /// What both may still send.
     bytes_left: usize,
     /// Sequence id of the last packet on the client's leg.
@@ -48,14 +50,12 @@ pub(super) struct Authentication {
 enum Exchange {
     /// It goes on as it is.
     Relay,
-    /// The client sends a password for which the backend's key is still to be asked.
+    /// The client sends a password, or asks for a key to encrypt it with.
     AwaitPassword,
-    /// The backend sends its key for a password that is here.
-    AwaitKey(Password),
-    /// The client asks for a key, which it gets from here.
-    AwaitKeyRequest,
     /// The client sends a password that is to be decrypted here.
     AwaitEncrypted,
+    /// The backend sends its key for a password that is here.
+    AwaitKey(Password),
 }
 
 /// A dialog is over after this: keys, tickets and questions are short.
@@ -68,6 +68,7 @@ impl Authentication {
             decision,
             before: None,
             asked: 0,
+            was_asked: false,
             bytes_left: MAX_DIALOG_LEN,
             client_seq: 0,
             backend_seq: 0,
@@ -90,6 +91,11 @@ impl Authentication {
     /// The sequence id of an ERR in place of what the client waits for.
     pub fn next_seq(&self) -> u8 {
         self.client_seq.wrapping_add(1)
+    }
+
+    /// Whether the client is to say something, which is bounded here.
+    pub fn awaits_client(&self) -> bool {
+        self.asked > 0
     }
 
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
@@ -125,6 +131,9 @@ impl Authentication {
             Err(error) => return self.refuse(io, &error),
         }
         match payload.first() {
+            Some(&OkPacket::HEADER) if !self.was_asked && settings.legs.os_user != OsUser::Known => {
+                self.refuse(io, &os_user_not_known())
+            }
             Some(&OkPacket::HEADER) => {
                 self.put_to_client(io, &payload);
                 self.succeed(&payload, settings)
@@ -156,46 +165,73 @@ impl Authentication {
 
     /// The backend wants to know more of the client.
     fn question(&mut self, payload: &[u8], settings: &mut Settings) -> Result<(), ServerError> {
+        let has_factors = self.capabilities.has(Capabilities::MULTI_FACTOR_AUTHENTICATION);
         let mut tells_password = payload == PERFORM_FULL_AUTHENTICATION && self.plugin == CACHING_SHA2_PASSWORD;
-        if matches!(payload.first(), Some(&(AuthSwitch::HEADER | AuthSwitch::NEXT_FACTOR))) {
+        let is_switch = match payload.first() {
+            Some(&AuthSwitch::HEADER) => true,
+            // In a dialog it is a question.
+            Some(&AuthSwitch::NEXT_FACTOR) => has_factors && self.plugin != DIALOG,
+            _ => false,
+        };
+        if is_switch {
             let switch = AuthSwitch::decode(payload);
             settings.legs.allow(switch.plugin).map_err(|why| clear_password(switch.plugin, why))?;
+            if settings.legs.os_user != OsUser::Known && SOCKET_PLUGINS.contains(&switch.plugin) {
+                return Err(os_user_not_known());
+            }
             self.plugin = switch.plugin.to_vec();
             settings.scramble = switch.data.strip_suffix(b"\0").unwrap_or(switch.data).to_vec();
             tells_password = switch.plugin == SHA256_PASSWORD;
         }
-        self.exchange = match settings.legs.conversion() {
-            Conversion::Encrypt if tells_password => Exchange::AwaitPassword,
-            Conversion::Decrypt if tells_password => Exchange::AwaitKeyRequest,
-            _ => Exchange::Relay,
-        };
-        self.asked += usize::from(payload != FAST_AUTHENTICATION_SUCCESS);
+        self.exchange = if tells_password { Exchange::AwaitPassword } else { Exchange::Relay };
+        let is_told = self.plugin == CACHING_SHA2_PASSWORD && payload == FAST_AUTHENTICATION_SUCCESS;
+        self.asked += usize::from(!is_told);
+        self.was_asked = true;
         Ok(())
     }
 
     /// The client's answer.
     fn answer(&mut self, io: &mut Io<'_>, payload: Password, settings: &Settings) -> Result<(), ServerError> {
-        // An empty password is the same under either form.
-        let is_empty = matches!(payload.as_slice(), b"" | b"\0");
-        match std::mem::replace(&mut self.exchange, Exchange::Relay) {
-            Exchange::AwaitPassword if !is_empty => {
+        let legs = &settings.legs;
+        let takes_clear = legs.backend.takes_clear(&self.plugin);
+        // An empty password is the same in every form.
+        let is_empty = matches!(payload.bytes(), b"" | b"\0");
+        let exchange = match std::mem::replace(&mut self.exchange, Exchange::Relay) {
+            _ if is_empty => Exchange::Relay,
+            exchange => exchange,
+        };
+        let is_clear = match exchange {
+            Exchange::AwaitPassword if payload.bytes() == self.key_request() => {
+                if takes_clear {
+                    return self.show_key(io, settings);
+                }
+                takes_clear
+            }
+            Exchange::AwaitPassword => legs.client.tells_clear(&self.plugin, payload.bytes()),
+            Exchange::AwaitEncrypted => false,
+            Exchange::Relay | Exchange::AwaitKey(_) => takes_clear,
+        };
+        match (is_clear, takes_clear) {
+            (true, false) => {
                 self.put_to_backend(io, self.key_request());
                 self.exchange = Exchange::AwaitKey(payload);
             }
-            Exchange::AwaitKeyRequest if payload.as_slice() == self.key_request() => {
-                let key = settings.legs.rsa.key().map_err(bad_key)?;
-                self.put_to_client(io, &[&[AUTH_MORE_DATA], key.public_pem()].concat());
-                self.exchange = Exchange::AwaitEncrypted;
-                self.asked += 1;
+            (false, true) => {
+                let key = legs.rsa.key().map_err(bad_key)?;
+                let password = key.decrypt(payload.bytes(), &settings.scramble).map_err(bad_key)?;
+                self.put_to_backend(io, password.bytes());
             }
-            // A client may know the key already.
-            Exchange::AwaitKeyRequest | Exchange::AwaitEncrypted if !is_empty => {
-                let key = settings.legs.rsa.key().map_err(bad_key)?;
-                let password = key.decrypt(&payload, &settings.scramble).map_err(bad_key)?;
-                self.put_to_backend(io, &password);
-            }
-            _ => self.put_to_backend(io, &payload),
+            _ => self.put_to_backend(io, payload.bytes()),
         }
+        Ok(())
+    }
+
+    /// The client encrypts its password with a key from here, where it can be decrypted.
+    fn show_key(&mut self, io: &mut Io<'_>, settings: &Settings) -> Result<(), ServerError> {
+        let key = settings.legs.rsa.key().map_err(bad_key)?;
+        self.put_to_client(io, &[&[AUTH_MORE_DATA], key.public_pem()].concat());
+        self.exchange = Exchange::AwaitEncrypted;
+        self.asked += 1;
         Ok(())
     }
 
@@ -205,7 +241,7 @@ impl Authentication {
             return Ok(false);
         };
         let [AUTH_MORE_DATA, pem @ ..] = payload else { return Ok(false) };
-        let encrypted = rsa::encrypt(&password, &settings.scramble, pem).map_err(bad_key)?;
+        let encrypted = rsa::encrypt(password.bytes(), &settings.scramble, pem).map_err(bad_key)?;
         self.put_to_backend(io, &encrypted);
         Ok(true)
     }
@@ -238,6 +274,9 @@ impl Authentication {
         if held_len > self.bytes_left { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait }
     }
 }
+
+/// The plugins that look at the OS user at the other end of a socket, where the backend names them.
+const SOCKET_PLUGINS: [&[u8]; 3] = [b"", b"auth_socket", b"unix_socket"];
 
 fn bad_key(why: BadKey) -> ServerError {
     let message = format!(

@@ -7,12 +7,12 @@
 use super::{
     End, Io, Settings, State, Step,
     authentication::Authentication,
-    legs::{NO_PLUGIN, Tls},
+    legs::{NO_PLUGIN, Protection, Tls},
     version::{self, Wishes},
 };
 use crate::{
     rewrite::ServerError,
-    wire::{Capabilities, Changed, ErrPacket, Extent, Greeting, HandshakeResponse, put_payload},
+    wire::{Announced, Capabilities, Changed, ErrPacket, Extent, Greeting, HandshakeResponse, put_payload},
 };
 
 /// Waits for the backend's greeting.
@@ -64,7 +64,13 @@ pub(super) struct AwaitBackendTls {
 
 impl AwaitResponse {
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
-        let Some(extent) = Extent::find(io.client.rest()) else { return bounded(io.client.rest()) };
+        let Some(extent) = Extent::find(io.client.rest()) else {
+            if Announced::of(io.client.rest()).payload_len <= MAX_RESPONSE_LEN {
+                return Step::Wait;
+            }
+            io.put_error(self.seq, &bad_handshake());
+            return Step::Become(State::Ended(End::Refused));
+        };
         self.seq = extent.last_seq.wrapping_add(1);
         match self.answer(io, extent, settings) {
             Ok(state) => Step::Become(state),
@@ -125,9 +131,12 @@ impl AwaitResponse {
         let decision = version::decide(&settings.rules, wishes)?;
         let has_tls = self.backend_has_tls(settings)?;
         let mut legs = settings.legs.clone();
-        legs.backend.is_secure |= has_tls;
+        if has_tls {
+            legs.backend.protection = Protection::Tls;
+        }
         let plugin = response.plugin.unwrap_or(&self.greeting.plugin);
         legs.allow(plugin).map_err(|why| clear_password(plugin, why))?;
+        legs.know_os_user(response.user, response.collation.into(), response.plugin)?;
         let not_offered = Capabilities(Capabilities::AS_OFFERED.0 & !self.offered.0);
         let capabilities = response.capabilities.without(Capabilities::MASKED).without(not_offered);
         let asks_again = legs.must_ask_again(plugin, response.auth);
@@ -163,7 +172,7 @@ impl AwaitResponse {
 impl AwaitClientTls {
     /// The leg has TLS now. What a client sent before that is gone with the handshake.
     pub fn upgraded(self, settings: &mut Settings) -> State {
-        settings.legs.client.is_secure = true;
+        settings.legs.client.protection = Protection::Tls;
         State::AwaitResponse(self.0)
     }
 
@@ -176,7 +185,7 @@ impl AwaitClientTls {
 impl AwaitBackendTls {
     /// The leg has TLS now.
     pub fn upgraded(self, settings: &mut Settings, out: &mut Vec<u8>) -> State {
-        settings.legs.backend.is_secure = true;
+        settings.legs.backend.protection = Protection::Tls;
         put_payload(out, 2, &self.response);
         State::Authentication(self.authentication)
     }
@@ -187,9 +196,10 @@ impl AwaitBackendTls {
     }
 }
 
-/// Waits for the rest of a payload, if it is not too long already.
+/// Waits for the rest of what the backend says first, which is short.
 fn bounded(held: &[u8]) -> Step {
-    if held.len() > MAX_RESPONSE_LEN { Step::Become(State::Ended(End::TooLong)) } else { Step::Wait }
+    let is_short = Announced::of(held).payload_len <= MAX_RESPONSE_LEN;
+    if is_short { Step::Wait } else { Step::Become(State::Ended(End::BackendBroke)) }
 }
 
 pub(super) fn clear_password(plugin: &[u8], why: &str) -> ServerError {
@@ -218,4 +228,4 @@ fn no_backend_tls() -> ServerError {
 }
 
 /// Names, attributes and first answers of plugins are short; both servers take 64 KiB of attributes.
-const MAX_RESPONSE_LEN: usize = 1 << 20;
+pub(super) const MAX_RESPONSE_LEN: usize = 1 << 20;

@@ -1,6 +1,7 @@
 //! What protects each leg of a connection, and what follows from it for passwords.
 
 use super::rsa::RsaSource;
+use crate::{rewrite::ServerError, wire::REQUEST_PUBLIC_KEY_SHA256};
 
 /// One of the two legs of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +29,22 @@ pub enum Tls {
 pub struct Leg {
     /// Whether it has TLS.
     pub tls: Tls,
-    /// Nobody listens here: TLS is on, or it is a Unix socket. Clients and servers send passwords as they are.
-    pub is_secure: bool,
-    /// The operator says so of what is neither, e.g. of loopback.
+    /// What keeps others from listening.
+    pub protection: Protection,
+    /// The operator says that nobody listens where nothing keeps them from it, e.g. on loopback.
     pub is_trusted: bool,
+}
+
+/// What keeps others from listening to a leg.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protection {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is a Unix socket.
+    Local,
+    /// TLS is on.
+    Tls,
 }
 
 /// What protects both legs, and where the key pair comes from for clients whose leg has no TLS while the backend's has.
@@ -43,49 +56,92 @@ pub struct Legs {
     pub backend: Leg,
     /// The key pair.
     pub rsa: RsaSource,
+    /// Whom the backend takes the client for.
+    pub os_user: OsUser,
 }
 
-/// How a plugin's next answer must be changed on its way to the backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Conversion {
-    /// Not at all.
-    None,
-    /// The client sends the password as it is, the backend takes it only under RSA.
-    Encrypt,
-    /// The client sends the password only under RSA, the backend takes it as it is.
-    Decrypt,
+/// Whom a backend takes the client for that looks at the OS user at the other end of its socket (`unix_socket`,
+/// `auth_socket`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum OsUser {
+    /// For nobody: it is reached over TCP. Or for the OS user that the client is indeed.
+    #[default]
+    Known,
+    /// For Bifocal's own OS user, of this name, which the client may well not be.
+    Bifocals(Vec<u8>),
 }
 
-impl Legs {
-    /// What becomes of a password of the SHA-2 plugins.
-    pub(super) fn conversion(&self) -> Conversion {
-        match (self.client.is_secure, self.backend.is_secure) {
-            (true, false) => Conversion::Encrypt,
-            (false, true) => Conversion::Decrypt,
-            _ => Conversion::None,
+impl Leg {
+    /// Nobody listens here.
+    pub(super) fn is_secure(self) -> bool {
+        self.protection != Protection::None
+    }
+
+    fn is_open(self) -> bool {
+        !self.is_secure() && !self.is_trusted
+    }
+
+    /// Whether a server at the end of this leg takes a password as it is; else it takes it under RSA.
+    pub(super) fn takes_clear(self, plugin: &[u8]) -> bool {
+        match self.protection {
+            Protection::None => false,
+            Protection::Local => plugin != SHA256_PASSWORD,
+            Protection::Tls => true,
         }
     }
 
+    /// Whether a client at the end of this leg has said its password as it is; else it is under RSA.
+    pub(super) fn tells_clear(self, plugin: &[u8], said: &[u8]) -> bool {
+        match self.protection {
+            Protection::None => false,
+            // Not all clients think of a Unix socket as the servers do.
+            Protection::Local => plugin != SHA256_PASSWORD || !RSA_LENS.contains(&said.len()),
+            Protection::Tls => true,
+        }
+    }
+}
+
+impl Legs {
     /// Whether a plugin that sends passwords as they are may go on; else why not.
     pub(super) fn allow(&self, plugin: &[u8]) -> Result<(), &'static str> {
-        let backend_is_open = !self.backend.is_secure && !self.backend.is_trusted;
         match plugin {
-            CLEAR_PASSWORD if !self.client.is_secure && !self.client.is_trusted => {
-                Err("the connection to Bifocal has no TLS")
+            CLEAR_PASSWORD | OPENID_CONNECT if self.client.is_open() => Err("the connection to Bifocal has no TLS"),
+            CLEAR_PASSWORD | OPENID_CONNECT if self.backend.is_open() => {
+                Err("Bifocal's connection to the backend has no TLS")
             }
-            CLEAR_PASSWORD if backend_is_open => Err("Bifocal's connection to the backend has no TLS"),
             // Its server asks without TLS too; but then the client knows.
-            DIALOG if backend_is_open && self.client.is_secure => {
+            DIALOG if self.backend.is_open() && self.client.is_secure() => {
                 Err("Bifocal's connection to the backend has no TLS, while the client's has")
             }
             _ => Ok(()),
         }
     }
 
-    /// Whether the backend must ask again: what this plugin said first is meant for the client's leg alone.
-    pub(super) fn must_ask_again(&self, plugin: &[u8], auth: &[u8]) -> bool {
-        let tells_password = matches!(plugin, CLEAR_PASSWORD | SHA256_PASSWORD);
-        tells_password && !auth.is_empty() && self.client.is_secure != self.backend.is_secure
+    /// Refuses whom the backend might let in as Bifocal's own OS user.
+    ///
+    /// An account can have `unix_socket` after another plugin; then an OK after the other plugin's question tells nothing.
+    /// So nobody has that name here.
+    pub(super) fn know_os_user(&self, user: &[u8], collation: u16, plugin: Option<&[u8]>) -> Result<(), ServerError> {
+        let OsUser::Bifocals(name) = &self.os_user else { return Ok(()) };
+        // Both servers take a name out of its quotes; and this charset has another way to write letters.
+        let bare = user.strip_prefix(b"'").and_then(|user| user.strip_suffix(b"'")).unwrap_or(user);
+        let is_bifocals = bare == name.as_slice() || collation == FILENAME_COLLATION;
+        // Without a plugin's name there is no asking again.
+        if is_bifocals || plugin.is_none() { Err(os_user_not_known()) } else { Ok(()) }
+    }
+
+    /// Whether the backend must ask again: what this plugin said first is meant for the client's leg alone, or the
+    /// backend would let the client in as an OS user that it is not.
+    pub(super) fn must_ask_again(&self, plugin: &[u8], said: &[u8]) -> bool {
+        let (client, backend) = (self.client.protection, self.backend.protection);
+        let is_meant_for_one_leg = match plugin {
+            _ if said.is_empty() => false,
+            CLEAR_PASSWORD | OPENID_CONNECT => client != backend,
+            SHA256_PASSWORD if said == REQUEST_PUBLIC_KEY_SHA256 => backend == Protection::Tls,
+            SHA256_PASSWORD => (client, backend) != (Protection::Tls, Protection::Tls),
+            _ => false,
+        };
+        is_meant_for_one_leg || self.os_user != OsUser::Known
     }
 }
 
@@ -98,18 +154,36 @@ pub(super) const SHA256_PASSWORD: &[u8] = b"sha256_password";
 /// Sends the password as it is: LDAP, PAM, tokens of a cloud's identity service.
 const CLEAR_PASSWORD: &[u8] = b"mysql_clear_password";
 
+/// Sends a token as it is.
+const OPENID_CONNECT: &[u8] = b"authentication_openid_connect_client";
+
 /// MariaDB's questions and answers, for PAM.
-const DIALOG: &[u8] = b"dialog";
+pub(super) const DIALOG: &[u8] = b"dialog";
 
 /// The name of no plugin: a backend that reads it asks the client again, with the account's own plugin.
 pub(super) const NO_PLUGIN: &[u8] = b"bifocal_ask_again";
 
+/// `filename_general_ci`, in which `@0072oot` is a name of root's.
+const FILENAME_COLLATION: u16 = 17;
+
+pub(super) fn os_user_not_known() -> ServerError {
+    let message = "Bifocal does not let this user in: the backend, on a Unix socket, would see Bifocal's OS user in place \
+                   of the client's";
+    ServerError { number: 1045, sqlstate: *b"28000", message: message.to_owned() }
+}
+
+/// How long what is encrypted with an RSA key can be, for keys of 1024 to 4096 bits.
+const RSA_LENS: [usize; 4] = [128, 256, 384, 512];
+
 #[cfg(test)]
 mod tests {
-    use super::{CLEAR_PASSWORD, Conversion, DIALOG, Leg, Legs, SHA256_PASSWORD};
+    use super::{
+        CACHING_SHA2_PASSWORD, CLEAR_PASSWORD, DIALOG, Leg, Legs, OPENID_CONNECT, OsUser, Protection, SHA256_PASSWORD,
+    };
 
     fn legs(client: bool, backend: bool) -> Legs {
-        let leg = |is_secure| Leg { is_secure, ..Leg::default() };
+        let protection = |is_secure| if is_secure { Protection::Tls } else { Protection::None };
+        let leg = |is_secure| Leg { protection: protection(is_secure), ..Leg::default() };
         Legs { client: leg(client), backend: leg(backend), ..Legs::default() }
     }
 
@@ -121,6 +195,7 @@ mod tests {
         {
             let mut legs = legs(client, backend);
             assert_eq!(legs.allow(CLEAR_PASSWORD).is_ok(), is_allowed, "{client} {backend}");
+            assert_eq!(legs.allow(OPENID_CONNECT).is_ok(), is_allowed, "{client} {backend}");
             legs.client.is_trusted = true;
             legs.backend.is_trusted = true;
             assert!(legs.allow(CLEAR_PASSWORD).is_ok() && legs.allow(DIALOG).is_ok());
@@ -130,12 +205,37 @@ mod tests {
     }
 
     #[test]
-    fn only_legs_that_differ_change_a_password() {
-        assert_eq!(legs(true, true).conversion(), Conversion::None);
-        assert_eq!(legs(true, false).conversion(), Conversion::Encrypt);
-        assert_eq!(legs(false, true).conversion(), Conversion::Decrypt);
+    fn a_first_answer_stays_on_the_leg_that_it_is_meant_for() {
+        assert!(!legs(true, true).must_ask_again(SHA256_PASSWORD, b"password\0"));
+        assert!(legs(true, false).must_ask_again(SHA256_PASSWORD, b"password\0"));
+        assert!(legs(false, false).must_ask_again(SHA256_PASSWORD, b"password\0"));
         assert!(legs(false, true).must_ask_again(SHA256_PASSWORD, b"\x01"));
-        assert!(!legs(false, true).must_ask_again(SHA256_PASSWORD, b""));
         assert!(!legs(false, false).must_ask_again(SHA256_PASSWORD, b"\x01"));
+        assert!(!legs(false, true).must_ask_again(SHA256_PASSWORD, b""));
+        assert!(!legs(true, false).must_ask_again(CACHING_SHA2_PASSWORD, b"scrambled"));
+    }
+
+    #[test]
+    fn a_unix_socket_is_secure_for_one_of_the_two_plugins() {
+        let leg = Leg { protection: Protection::Local, ..Leg::default() };
+        assert!(leg.takes_clear(CACHING_SHA2_PASSWORD) && leg.tells_clear(CACHING_SHA2_PASSWORD, &[0; 256]));
+        assert!(!leg.takes_clear(SHA256_PASSWORD) && !leg.tells_clear(SHA256_PASSWORD, &[0; 256]));
+        assert!(leg.tells_clear(SHA256_PASSWORD, b"password\0"));
+    }
+
+    #[test]
+    fn who_may_be_another_os_user_is_always_asked() {
+        let legs = Legs { os_user: OsUser::Bifocals(b"bifocal".to_vec()), ..legs(true, true) };
+        assert!(legs.must_ask_again(CACHING_SHA2_PASSWORD, b"scrambled") && legs.must_ask_again(b"", b""));
+        let plugin = Some(CACHING_SHA2_PASSWORD);
+        assert!(legs.know_os_user(b"app", 45, plugin).is_ok());
+        for (user, collation, plugin) in [
+            (&b"bifocal"[..], 45, plugin),
+            (b"'bifocal'", 45, plugin),
+            (b"@0062ifocal", 17, plugin),
+            (b"app", 45, None),
+        ] {
+            assert!(legs.know_os_user(user, collation, plugin).is_err());
+        }
     }
 }

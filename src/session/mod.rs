@@ -30,14 +30,14 @@ mod tests;
 use std::sync::Arc;
 
 pub use crate::rewrite::ServerError;
-pub use legs::{Leg, Legs, Side, Tls};
+pub use legs::{Leg, Legs, OsUser, Protection, Side, Tls};
 pub use rsa::{BadKey, RsaKey, RsaSource};
 pub use version::{VersionName, is_known};
 
 use crate::{
     rewrite::{self, Facts, Plan},
     rules::{Mapping, Ruleset},
-    wire::{ErrPacket, put_payload},
+    wire::{ErrPacket, MAX_PAYLOAD_LEN, put_payload},
 };
 use authentication::Authentication;
 use connecting::{AwaitBackendTls, AwaitClientTls, AwaitGreeting, AwaitResponse};
@@ -63,6 +63,8 @@ struct Settings {
     legs: Legs,
     /// What the backend's plugin scrambles passwords with.
     scramble: Vec<u8>,
+    /// A command's payload is no longer than this.
+    max_packet_len: usize,
 }
 
 /// How statements are planned.
@@ -92,12 +94,12 @@ pub enum End {
     BackendBroke,
     /// The backend closed the connection.
     BackendClosed,
-    /// The client sent what the protocol does not allow.
-    ClientBroke,
     /// There is no TLS with the backend, where it is needed.
     NoTls,
     /// The client said so.
     Quit,
+    /// The backend did not read what was sent to it.
+    StuckBackend,
     /// The connection was refused, by the backend or by Bifocal.
     Refused,
     /// The client took too long to authenticate.
@@ -112,11 +114,11 @@ impl End {
         match self {
             Self::BackendBroke => "backend broke the protocol",
             Self::BackendClosed => "backend closed",
-            Self::ClientBroke => "client broke the protocol",
             Self::NoTls => "no TLS with the backend",
             Self::Quit => "quit",
             Self::Refused => "refused",
             Self::SlowHandshake => "handshake timeout",
+            Self::StuckBackend => "the backend does not read",
             Self::TooLong => "too long",
         }
     }
@@ -158,8 +160,14 @@ struct Io<'a> {
 impl Session {
     /// A session before the greeting.
     pub fn new(rules: Arc<Ruleset>, listener: Option<VersionName>) -> Self {
-        let settings =
-            Settings { rules, listener, planner: Planner::default(), legs: Legs::default(), scramble: Vec::new() };
+        let settings = Settings {
+            rules,
+            listener,
+            planner: Planner::default(),
+            legs: Legs::default(),
+            scramble: Vec::new(),
+            max_packet_len: MAX_PAYLOAD_LEN,
+        };
         let state = State::AwaitGreeting(AwaitGreeting);
         Self { client: Inbox::default(), backend: Inbox::default(), settings, state }
     }
@@ -175,6 +183,13 @@ impl Session {
     #[must_use]
     pub fn with_legs(mut self, legs: Legs) -> Self {
         self.settings.legs = legs;
+        self
+    }
+
+    /// The same session with a limit to the length of a command.
+    #[must_use]
+    pub fn with_max_packet_len(mut self, len: usize) -> Self {
+        self.settings.max_packet_len = len;
         self
     }
 
@@ -209,34 +224,9 @@ impl Session {
 
     /// Ends the session with an error, where the client waits for a packet: a limit of the shell's is reached.
     pub fn give_up(&mut self, error: &ServerError, end: End, out: &mut Outputs) {
-        self.tell(error, out);
-        self.state = State::Ended(end);
-    }
-
-    /// Answers a client that waits with an error.
-    fn tell(&self, error: &ServerError, out: &mut Outputs) {
-        let Some(seq) = self.seq_of_answer() else { return };
-        if matches!(self.state, State::AwaitGreeting(_)) {
-            // The client has not yet told that it speaks the 4.1 protocol, so there is no SQLSTATE.
-            let mut payload = Vec::new();
-            ErrPacket { number: error.number, sqlstate: None, message: error.message.as_bytes() }.encode(&mut payload);
-            put_payload(&mut out.to_client, seq, &payload);
-        } else {
-            put_error(&mut out.to_client, seq, error);
-        }
-    }
-
-    /// The sequence id of the packet that the client waits for, if it waits for one and has no part of it yet.
-    fn seq_of_answer(&self) -> Option<u8> {
-        match &self.state {
-            State::AwaitGreeting(_) => Some(0),
-            State::AwaitResponse(state) => Some(state.next_seq()),
-            State::AwaitClientTls(state) => Some(state.next_seq()),
-            State::AwaitBackendTls(state) => Some(state.next_seq()),
-            State::Authentication(state) => Some(state.next_seq()),
-            State::Versioned(state) => state.seq_of_lost_answer(),
-            State::Relay(state) => state.seq_of_lost_answer(),
-            State::Ended(_) => None,
+        if self.end().is_none() {
+            self.state.tell(error, &mut out.to_client);
+            self.state = State::Ended(end);
         }
     }
 
@@ -263,11 +253,9 @@ impl Session {
 
     /// The backend has closed the connection: a client that waits for an answer is told.
     pub fn backend_closed(&mut self, out: &mut Outputs) {
-        if self.seq_of_answer().is_some() {
-            let during = if self.is_authenticating() { "authentication" } else { "this command" };
-            let message = format!("Bifocal lost the connection to the backend during {during}");
-            self.tell(&ServerError { number: 2013, sqlstate: *b"HY000", message }, out);
-        }
+        let during = if self.is_authenticating() { "authentication" } else { "this command" };
+        let message = format!("Bifocal lost the connection to the backend during {during}");
+        self.state.tell(&ServerError { number: 2013, sqlstate: *b"HY000", message }, &mut out.to_client);
         self.state = State::Ended(End::BackendClosed);
     }
 
@@ -275,7 +263,9 @@ impl Session {
     pub fn wants_client_bytes(&self) -> bool {
         match &self.state {
             State::Versioned(versioned) if versioned.takes_client_bytes() => true,
-            State::Relay(_) => true,
+            // They bound what they take themselves.
+            State::Relay(_) | State::AwaitResponse(_) => true,
+            State::Authentication(state) if state.awaits_client() => true,
             State::Ended(_) => false,
             _ => self.client.rest().len() < MAX_HELD_LEN,
         }
@@ -313,8 +303,10 @@ impl Session {
         let mut io = Io { client, backend, out };
         loop {
             let from_client = state.client(&mut io, settings);
+            state.tell_why(&from_client, &mut io.out.to_client);
             let goes_on = state.take(from_client);
             let from_backend = state.backend(&mut io, settings);
+            state.tell_why(&from_backend, &mut io.out.to_client);
             if !(state.take(from_backend) || goes_on) {
                 return;
             }
@@ -365,6 +357,42 @@ impl State {
         }
     }
 
+    /// The sequence id of the packet that the client waits for, if it waits for one and has no part of it yet.
+    fn seq_of_answer(&self) -> Option<u8> {
+        match self {
+            Self::AwaitGreeting(_) => Some(0),
+            Self::AwaitResponse(state) => Some(state.next_seq()),
+            Self::AwaitClientTls(state) => Some(state.next_seq()),
+            Self::AwaitBackendTls(state) => Some(state.next_seq()),
+            Self::Authentication(state) => Some(state.next_seq()),
+            Self::Versioned(state) => state.seq_of_lost_answer(),
+            Self::Relay(state) => state.seq_of_lost_answer(),
+            Self::Ended(_) => None,
+        }
+    }
+
+    /// Answers a client that waits with an error.
+    fn tell(&self, error: &ServerError, out: &mut Vec<u8>) {
+        let Some(seq) = self.seq_of_answer() else { return };
+        if matches!(self, Self::AwaitGreeting(_)) {
+            // The client has not yet told that it speaks the 4.1 protocol, so there is no SQLSTATE.
+            let mut payload = Vec::new();
+            ErrPacket { number: error.number, sqlstate: None, message: error.message.as_bytes() }.encode(&mut payload);
+            put_payload(out, seq, &payload);
+        } else {
+            put_error(out, seq, error);
+        }
+    }
+
+    /// Tells a client that waits why the session is over, if the backend has not said it.
+    fn tell_why(&self, step: &Step, out: &mut Vec<u8>) {
+        match step {
+            Step::Become(Self::Ended(End::BackendBroke)) => self.tell(&backend_broke(), out),
+            Step::Become(Self::Ended(End::TooLong)) => self.tell(&too_long(), out),
+            _ => {}
+        }
+    }
+
     /// Does what a step says; whether both peers' input must be looked at again.
     fn take(&mut self, step: Step) -> bool {
         match step {
@@ -398,6 +426,17 @@ impl Io<'_> {
         self.backend.flush(&mut self.out.to_client);
         put_error(&mut self.out.to_client, seq, error);
     }
+}
+
+fn backend_broke() -> ServerError {
+    let message = "Malformed packet: Bifocal cannot read what the backend has sent".to_owned();
+    ServerError { number: 2027, sqlstate: *b"HY000", message }
+}
+
+/// `ER_NET_PACKET_TOO_LARGE`
+fn too_long() -> ServerError {
+    let message = "Got a packet bigger than 'max_allowed_packet' bytes".to_owned();
+    ServerError { number: 1153, sqlstate: *b"08S01", message }
 }
 
 /// Appends an ERR packet.

@@ -4,15 +4,16 @@
 //! version; of the backend's, the first five bytes of an answer, to tell a file's contents from commands.
 
 use super::{
-    Io, Settings, Step,
+    End, Io, Settings, State, Step,
     authentication::Authentication,
-    connecting::clear_password,
+    connecting::{MAX_RESPONSE_LEN, clear_password},
     legs::NO_PLUGIN,
+    too_long,
     version::{self, Wishes},
 };
 use crate::{
     rewrite::ServerError,
-    wire::{Capabilities, ChangeUser, Command, Extent, HEADER_LEN, Header, put_payload},
+    wire::{Announced, Capabilities, ChangeUser, Command, Extent, HEADER_LEN, Header, put_payload},
 };
 
 /// A connection without a version, after authentication.
@@ -25,10 +26,14 @@ pub(super) struct Relay {
     is_continued: bool,
     /// The client sends a file, up to an empty packet.
     is_infile: bool,
+    /// Bytes of the client's current payload, as far as its headers came.
+    payload_len: usize,
     /// Sequence id of the client's last packet.
     last_seq: u8,
     /// The client's last command is one that the backend answers.
     is_answered: bool,
+    /// Sequence id of the last packet of the first command that waits for its answer, while no byte of that is there.
+    waiting: Option<u8>,
     /// The first bytes of an answer, as far as they came.
     answer: Answer,
 }
@@ -49,8 +54,10 @@ impl Relay {
             packet_left: 0,
             is_continued: false,
             is_infile: false,
+            payload_len: 0,
             last_seq: 0,
             is_answered: true,
+            waiting: None,
             answer: Answer::Begun,
         }
     }
@@ -64,9 +71,7 @@ impl Relay {
     /// has a part of its answer.
     pub fn seq_of_lost_answer(&self) -> Option<u8> {
         match self.answer {
-            Answer::Awaited(_, 0) if self.is_answered && self.packet_left == 0 && !self.is_continued => {
-                Some(self.last_seq.wrapping_add(1))
-            }
+            Answer::Awaited(_, 0) => self.waiting.map(|seq| seq.wrapping_add(1)),
             _ => None,
         }
     }
@@ -77,9 +82,13 @@ impl Relay {
             if len > 0 {
                 self.packet_left -= len;
                 io.client.relay(len);
+                self.end_packet();
                 continue;
             }
             let Some(header) = Header::read(io.client.rest()) else { break };
+            if self.announced_len(header) > settings.max_packet_len {
+                return self.refuse_too_long(io, header);
+            }
             if header.len > 0 && !self.is_continued && !self.is_infile && header.seq == 0 {
                 let Some(first) = io.client.rest().get(HEADER_LEN) else { break };
                 self.is_answered = !UNANSWERED.contains(first);
@@ -93,6 +102,7 @@ impl Relay {
             }
             self.begin_packet(header);
             io.client.relay(HEADER_LEN);
+            self.end_packet();
         }
         io.client.flush(&mut io.out.to_backend);
         Step::Wait
@@ -104,6 +114,9 @@ impl Relay {
             let count = rest.len().min(head.len() - len);
             head[len..len + count].copy_from_slice(&rest[..count]);
             self.answer = Answer::Awaited(head, len + count);
+            if count > 0 {
+                self.waiting = None;
+            }
             if len + count == head.len() {
                 self.is_infile = head[HEADER_LEN - 1..] == INFILE_REQUEST;
                 self.answer = Answer::Begun;
@@ -113,7 +126,26 @@ impl Relay {
         Step::Wait
     }
 
+    fn announced_len(&self, header: Header) -> usize {
+        let before = if self.is_continued { self.payload_len } else { 0 };
+        before + if self.is_infile { 0 } else { header.len }
+    }
+
+    /// Ends the connection before the rest of a payload comes.
+    fn refuse_too_long(&self, io: &mut Io<'_>, header: Header) -> Step {
+        io.client.flush(&mut io.out.to_backend);
+        let waits_for_this = match self.answer {
+            Answer::Begun => !self.is_continued,
+            Answer::Awaited(_, len) => self.is_continued && self.waiting.is_none() && len == 0,
+        };
+        if waits_for_this {
+            io.put_error(header.seq.wrapping_add(1), &too_long());
+        }
+        Step::Become(State::Ended(End::TooLong))
+    }
+
     fn begin_packet(&mut self, header: Header) {
+        self.payload_len = self.announced_len(header);
         self.packet_left = header.len;
         self.last_seq = header.seq;
         self.is_continued = header.is_continued();
@@ -124,7 +156,19 @@ impl Relay {
         }
     }
 
+    /// Notes the end of a command, if it is one.
+    fn end_packet(&mut self) {
+        if self.packet_left == 0 && !self.is_continued && self.is_answered && matches!(self.answer, Answer::Awaited(..))
+        {
+            self.waiting.get_or_insert(self.last_seq);
+        }
+    }
+
     fn change_user(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
+        let announced = Announced::of(io.client.rest());
+        if announced.payload_len > settings.max_packet_len.min(MAX_RESPONSE_LEN) {
+            return self.refuse_too_long(io, Header { len: 0, seq: announced.last_seq });
+        }
         let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
         let mut joined = Vec::new();
         let payload = extent.payload(io.client.rest(), &mut joined);
@@ -159,6 +203,7 @@ pub(super) fn change_user(
     let decision = version::decide(&settings.rules, wishes)?;
     let plugin = command.plugin.unwrap_or_default();
     settings.legs.allow(plugin).map_err(|why| clear_password(plugin, why))?;
+    settings.legs.know_os_user(command.user, command.collation, command.plugin)?;
     let silent_plugin = settings.legs.must_ask_again(plugin, command.auth).then_some(NO_PLUGIN);
     let encoded = command.encode(payload, decision.database.as_deref().map(str::as_bytes), silent_plugin);
     let authentication = Authentication::new(capabilities, decision, plugin);

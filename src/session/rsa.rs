@@ -17,8 +17,25 @@ use aws_lc_rs::{
 use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer, pem::PemObject};
 use zeroize::Zeroizing;
 
-/// A password that is wiped when it is no longer needed.
-pub(super) type Password = Zeroizing<Vec<u8>>;
+/// A password that is wiped when it is no longer needed, and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Password(Zeroizing<Vec<u8>>);
+
+impl Password {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Password").finish_non_exhaustive()
+    }
+}
 
 /// The key pair that stands in for the server's own, for clients whose leg has no TLS.
 pub struct RsaKey {
@@ -92,8 +109,8 @@ impl RsaKey {
             .decrypting
             .decrypt(&OAEP_SHA1_MGF1SHA1, encrypted, &mut buffer, None)
             .map_err(|_| BadKey("the password is not encrypted with Bifocal's RSA key"))?;
-        let password = Zeroizing::new(masked(plain, scramble));
-        if password.last() == Some(&0) { Ok(password) } else { Err(BadKey("the password has no end")) }
+        let password = Password::new(masked(plain, scramble));
+        if password.bytes().last() == Some(&0) { Ok(password) } else { Err(BadKey("the password has no end")) }
     }
 }
 
@@ -148,7 +165,9 @@ mod tests {
         let password = b"a password longer than the scramble is\0";
         let encrypted = encrypt(password, scramble, key.public_pem()).expect("encrypted");
         assert_eq!(encrypted.len(), 256);
-        assert_eq!(key.decrypt(&encrypted, scramble).as_deref(), Ok(&password.to_vec()));
+        let decrypted = key.decrypt(&encrypted, scramble).expect("decrypted");
+        assert_eq!(decrypted.bytes(), password);
+        assert_eq!(format!("{decrypted:?}"), "Password { .. }");
         assert!(key.decrypt(&encrypted, b"another").is_err());
         assert!(key.decrypt(b"short", scramble).is_err());
         let other = RsaKey::generate().expect("a key");

@@ -15,6 +15,7 @@ use super::{
     diagnostics::{Diagnostics, asks_for_rows},
     facts, refusal, relay,
     statements::Statements,
+    too_long,
     version::{Chain, VersionName},
 };
 use crate::{
@@ -22,8 +23,7 @@ use crate::{
     rules::Ruleset,
     sql::ServerKind,
     wire::{
-        Answer, Capabilities, Command, ErrPacket, Extent, HEADER_LEN, MAX_PACKET_LEN, MAX_PAYLOAD_LEN, Query,
-        StatusFlags, put_payload,
+        Announced, Answer, Capabilities, Command, ErrPacket, Extent, MAX_PAYLOAD_LEN, Query, StatusFlags, put_payload,
     },
 };
 
@@ -113,15 +113,16 @@ impl Versioned {
                 answering.client(io);
                 return Step::Wait;
             }
-            let Some(extent) = Extent::find(io.client.rest()) else {
-                return self.too_long(io);
-            };
+            let announced = Announced::of(io.client.rest());
+            if announced.payload_len > settings.max_packet_len.min(self.payload_limit - 1) {
+                // As the backend does: it says why, and closes the connection.
+                io.put_error(announced.last_seq.wrapping_add(1), &too_long());
+                return Step::Become(State::Ended(End::TooLong));
+            }
+            let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
             self.adopt(settings);
             let mut joined = Vec::new();
             let payload = extent.payload(io.client.rest(), &mut joined);
-            if payload.len() >= self.payload_limit {
-                return Self::end_too_long(io, extent.last_seq);
-            }
             let command = payload.first().and_then(|byte| Command::from_byte(*byte));
             if command == Some(Command::Quit) {
                 io.relay_client(extent.wire_len);
@@ -137,8 +138,12 @@ impl Versioned {
     pub fn backend(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         let Some(answering) = &mut self.answering else {
             // Nothing was asked: the backend says why it ends the connection.
-            io.relay_backend(io.backend.rest().len());
-            return Step::Wait;
+            let Some(extent) = Extent::find(io.backend.rest()) else {
+                let is_short = Announced::of(io.backend.rest()).payload_len <= MAX_LAST_WORDS_LEN;
+                return if is_short { Step::Wait } else { Step::Become(State::Ended(End::BackendBroke)) };
+            };
+            io.relay_backend(extent.wire_len);
+            return Step::Again;
         };
         match answering.backend(io, &settings.planner) {
             Progress::Wait => Step::Wait,
@@ -356,24 +361,6 @@ impl Versioned {
     fn bounded(&self, payload: Vec<u8>) -> Result<Vec<u8>, ServerError> {
         if payload.len() < self.payload_limit { Ok(payload) } else { Err(too_long()) }
     }
-
-    /// The client's payload is not there whole. If it is longer than the backend takes, it need not be awaited.
-    fn too_long(&self, io: &mut Io<'_>) -> Step {
-        let len = io.client.rest().len();
-        // Headers of as many packets as the payload takes.
-        let limit = self.payload_limit + HEADER_LEN * (self.payload_limit / MAX_PACKET_LEN + 1);
-        if len <= limit {
-            return Step::Wait;
-        }
-        let last_seq = u8::try_from(len / (HEADER_LEN + MAX_PACKET_LEN)).unwrap_or(0);
-        Self::end_too_long(io, last_seq)
-    }
-
-    /// What the backend would do: it says why, and closes the connection.
-    fn end_too_long(io: &mut Io<'_>, last_seq: u8) -> Step {
-        io.put_error(last_seq.wrapping_add(1), &too_long());
-        Step::Become(State::Ended(End::TooLong))
-    }
 }
 
 fn forward(command: Command) -> Action {
@@ -388,11 +375,6 @@ fn malformed() -> ServerError {
     ServerError { number: 1835, sqlstate: *b"HY000", message: "Malformed communication packet.".to_owned() }
 }
 
-fn too_long() -> ServerError {
-    let message = "Got a packet bigger than 'max_allowed_packet' bytes".to_owned();
-    ServerError { number: 1153, sqlstate: *b"08S01", message }
-}
-
 fn no_facts() -> ServerError {
     let message = "Bifocal could not read the session's settings from the backend".to_owned();
     ServerError { number: 1105, sqlstate: *b"HY000", message }
@@ -400,6 +382,9 @@ fn no_facts() -> ServerError {
 
 /// `ER_MUST_CHANGE_PASSWORD`, `ER_MUST_CHANGE_PASSWORD_LOGIN`.
 const MUST_CHANGE_PASSWORD: [u16; 2] = [1820, 1862];
+
+/// Why a backend ends a connection is one ERR.
+const MAX_LAST_WORDS_LEN: usize = 64 * 1024;
 
 /// The command's byte and the statement's id.
 const STATEMENT_HEADER_LEN: usize = 5;

@@ -9,6 +9,10 @@ use super::{Capabilities, Malformed, Reader, connection_attributes::ConnectionAt
 /// What Bifocal reads of a `COM_CHANGE_USER`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeUser<'a> {
+    /// The user's name.
+    pub user: &'a [u8],
+    /// The collation's id; 0 if there is none.
+    pub collation: u16,
     /// What the plugin says first.
     pub auth: &'a [u8],
     /// The plugin that says it.
@@ -28,7 +32,7 @@ impl<'a> ChangeUser<'a> {
     pub fn decode(payload: &'a [u8], capabilities: Capabilities) -> Result<Self, Malformed> {
         let mut reader = Reader::new(payload, "COM_CHANGE_USER");
         reader.u8()?;
-        reader.nul_bytes()?;
+        let user = reader.nul_bytes()?;
         let mut start = reader.offset();
         let auth = if capabilities.has(Capabilities::SECURE_CONNECTION) {
             let len = reader.u8()?;
@@ -43,9 +47,9 @@ impl<'a> ChangeUser<'a> {
         let database = (!name.is_empty()).then_some(name);
         let (mut plugin, mut plugin_range) = (None, payload.len()..payload.len());
         let mut attributes = ConnectionAttributes::default();
+        let mut collation = 0;
         if !reader.is_empty() {
-            // Collation.
-            reader.u16()?;
+            collation = reader.u16()?;
             if capabilities.has(Capabilities::PLUGIN_AUTH) && !reader.is_empty() {
                 start = reader.offset();
                 let name = reader.nul_or_rest();
@@ -55,7 +59,7 @@ impl<'a> ChangeUser<'a> {
                 attributes = ConnectionAttributes::decode(reader.lenenc_bytes()?);
             }
         }
-        Ok(Self { auth, plugin, database, attributes, auth_range, database_range, plugin_range })
+        Ok(Self { user, collation, auth, plugin, database, attributes, auth_range, database_range, plugin_range })
     }
 
     /// The payload with another database, if one is given, or with a plugin that says nothing.

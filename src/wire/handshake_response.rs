@@ -11,6 +11,8 @@ use super::{Capabilities, Malformed, Reader, connection_attributes::ConnectionAt
 pub struct HandshakeResponse<'a> {
     /// The client's capability flags.
     pub capabilities: Capabilities,
+    /// The collation's id, of which the character set follows.
+    pub collation: u8,
     /// The user's name.
     pub user: &'a [u8],
     /// What the plugin says first.
@@ -65,7 +67,7 @@ impl<'a> HandshakeResponse<'a> {
     pub fn decode(payload: &'a [u8]) -> Result<Self, Malformed> {
         let capabilities = Self::decode_capabilities(payload)?;
         let mut reader = Reader::new(payload, "handshake response");
-        reader.take(Self::SSL_REQUEST_LEN)?;
+        let collation = reader.take(Self::SSL_REQUEST_LEN)?[8];
         let user = reader.nul_bytes()?;
         let mut ranges = Ranges::default();
         let mut start = reader.offset();
@@ -97,7 +99,7 @@ impl<'a> HandshakeResponse<'a> {
             attributes = ConnectionAttributes::decode(reader.lenenc_bytes()?);
         }
         ranges.end = reader.offset();
-        Ok(Self { capabilities, user, auth, plugin, database, attributes, ranges })
+        Ok(Self { capabilities, collation, user, auth, plugin, database, attributes, ranges })
     }
 
     /// The payload for the other leg. Where the client's says nothing of a field, neither does this.

@@ -48,7 +48,9 @@ pub use greeting::Greeting;
 pub use handshake_response::{Changed, HandshakeResponse};
 pub use lenenc::{Malformed, Reader, put_lenenc, put_lenenc_bytes};
 pub use ok::OkPacket;
-pub use packet::{Extent, HEADER_LEN, Header, MAX_PACKET_LEN, MAX_PAYLOAD_LEN, packet_count, put_header, put_payload};
+pub use packet::{
+    Announced, Extent, HEADER_LEN, Header, MAX_PACKET_LEN, MAX_PAYLOAD_LEN, packet_count, put_header, put_payload,
+};
 pub use prepare_ok::PrepareOk;
 pub use query::Query;
 pub use status::StatusFlags;

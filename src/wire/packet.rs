@@ -82,6 +82,31 @@ impl Extent {
     }
 }
 
+/// How long the payload at the start of a buffer says that it is, as far as its headers are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Announced {
+    /// Bytes of payload.
+    pub payload_len: usize,
+    /// Sequence id of the last packet that is known.
+    pub last_seq: u8,
+}
+
+impl Announced {
+    /// Reads the headers that are there.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut announced = Self::default();
+        let mut rest = bytes;
+        while let Some(header) = Header::read(rest) {
+            announced = Self { payload_len: announced.payload_len + header.len, last_seq: header.seq };
+            match rest.get(header.packet_len()..) {
+                Some(next) if header.is_continued() => rest = next,
+                _ => break,
+            }
+        }
+        announced
+    }
+}
+
 /// Appends `payload` in as many packets as it takes, the first with sequence id `seq`; returns the last one's.
 pub fn put_payload(out: &mut Vec<u8>, seq: u8, payload: &[u8]) -> u8 {
     let mut seq = seq;
@@ -111,7 +136,7 @@ pub fn packet_count(len: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Extent, Header, MAX_PACKET_LEN, packet_count, put_payload};
+    use super::{Announced, Extent, Header, MAX_PACKET_LEN, packet_count, put_payload};
 
     #[test]
     fn reads_a_header() {
@@ -130,6 +155,7 @@ mod tests {
             assert_eq!(extent.packet_count, packet_count(len));
             assert_eq!((extent.first_seq, extent.last_seq), (254, last));
             assert_eq!(extent.payload(&bytes, &mut Vec::new()), payload);
+            assert_eq!(Announced::of(&bytes), Announced { payload_len: len, last_seq: last });
             assert_eq!(Extent::find(&bytes[..bytes.len() - 1]), None);
         }
     }

@@ -161,13 +161,13 @@ pub async fn limits_connections(shop: &Shop) -> Result<()> {
 
 /// A client that does not authenticate is sent away, and its backend connection goes with it.
 pub async fn waits_for_nobody(shop: &Shop) -> Result<()> {
-    let proxy = shop.serve(&["--listen", "127.0.0.1:0", "--handshake-timeout", "0.2"])?;
+    let proxy = shop.serve(&["--listen", "127.0.0.1:0", "--handshake-timeout", "1.5"])?;
     let mut root = shop.root().await?;
     let before = connections(&mut root).await?;
     ensure!(is_sent_away(proxy.port)?);
     until("no more connections than before", async || Ok(connections(&mut root).await? <= before)).await?;
     let mut client = Client::connect(&Migrated::app(proxy.port, "shop__v1")).await?;
-    client.run("DO SLEEP(0.4)").await.context("the time is for the handshake alone")
+    client.run("DO SLEEP(2)").await.context("the time is for the handshake alone")
 }
 
 /// A hundred rows of a megabyte, some from a mapped table.

@@ -1,8 +1,10 @@
 //! `bifocal serve` as a process, before real servers: which version a connection gets, reloading, and how things end.
 
+mod breaking;
 mod choosing;
 mod ending;
 mod modes;
+mod passing_on;
 mod raw;
 mod reloading;
 #[expect(dead_code, reason = "each test uses a part of it")]
@@ -22,7 +24,7 @@ use support::{
     client::Client,
     migrated::{DATABASE, Migrated},
     proxy::Proxy,
-    server::{Coverage, Kind},
+    server::{Coverage, Family, Kind},
     set::Set,
 };
 
@@ -108,7 +110,23 @@ async fn serves(name: &str) -> Result<()> {
     ending::loses_the_backend(&shop).await.context("loses_the_backend")?;
     ending::reads_slowly(&shop).context("reads_slowly")?;
     ending::drains(&shop).await.context("drains")?;
-    ending::cuts_off(&shop).await.context("cuts_off")
+    ending::cuts_off(&shop).await.context("cuts_off")?;
+    passing_on::l27_in(&shop).await.context("l27_in")?;
+    match kind.family {
+        Family::MariaDb => {
+            passing_on::l27_out(&shop).await.context("l27_out")?;
+            passing_on::l27_in_and_out(&shop).await.context("l27_in_and_out")?;
+        }
+        Family::MySql => passing_on::l27_mysql_does_not_know_it(&shop).await.context("l27_mysql_does_not_know_it")?,
+    }
+    breaks(&shop).await
+}
+
+async fn breaks(shop: &Shop) -> Result<()> {
+    breaking::a_killed_proxy_commits_nothing(shop).await.context("a_killed_proxy_commits_nothing")?;
+    breaking::a_killed_client_leaves_nothing(shop).await.context("a_killed_client_leaves_nothing")?;
+    breaking::chaos_gives_right_rows_or_errors(shop).await.context("chaos_gives_right_rows_or_errors")?;
+    breaking::a_killed_backend_is_told(shop).await.context("a_killed_backend_is_told")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

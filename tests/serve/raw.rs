@@ -70,6 +70,13 @@ impl Raw {
         Ok(send(&mut self.stream, 0, &[b"\x03", sql].concat())?)
     }
 
+    /// Sends the first bytes of a statement's packet.
+    pub fn half_a_query(&mut self, sql: &str, len: usize) -> Result<()> {
+        let len_bytes = u32::try_from(sql.len() + 1)?.to_le_bytes();
+        let packet = [&len_bytes[..3], b"\0\x03", sql.as_bytes()].concat();
+        Ok(self.stream.write_all(&packet[..len])?)
+    }
+
     /// The next packet of an answer.
     pub fn packet(&mut self) -> Result<Vec<u8>> {
         Ok(packet(&mut self.stream)?.1)

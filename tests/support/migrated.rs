@@ -29,7 +29,12 @@ pub struct Migrated {
 impl Migrated {
     /// Starts a server in `folder` and migrates; the snapshots are taken on the way.
     pub async fn make(kind: &Kind, set: &Set, folder: &Path) -> Result<Self> {
-        let server = Server::start(kind, &folder.join("server")).await?;
+        Self::make_with(kind, set, folder, &[]).await
+    }
+
+    /// The same with options of the server's own.
+    pub async fn make_with(kind: &Kind, set: &Set, folder: &Path, options: &[String]) -> Result<Self> {
+        let server = Server::start_with(kind, &folder.join("server"), options).await?;
         let rules = folder.join("rules");
         fs::create_dir_all(rules.join("snap"))?;
         fs::write(rules.join("shop.yaml"), set.rules(kind.family, DATABASE, "snap")?)?;

@@ -23,7 +23,7 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 pub struct Proxy {
     /// The port of its first listener, on 127.0.0.1.
     pub port: u16,
-    /// The ports of all its listeners, in the order of the options.
+    /// The ports of all its listeners but those on Unix sockets, in the order of the options.
     pub ports: Vec<u16>,
     log: PathBuf,
     process: Watched,
@@ -37,11 +37,33 @@ impl Proxy {
 
     /// The same with options of its own, `--listen` among them.
     pub fn start_with(backend_port: u16, rules: &Path, options: &[&str], log: &Path) -> Result<Self> {
-        let backend = format!("mysql://127.0.0.1:{backend_port}");
+        Self::before(&format!("mysql://127.0.0.1:{backend_port}"), rules, options, log)
+    }
+
+    /// The same before the server at a URL.
+    pub fn before(backend: &str, rules: &Path, options: &[&str], log: &Path) -> Result<Self> {
+        Self::launch(Path::new(BIFOCAL), &[], backend, rules, options, log)
+    }
+
+    /// The same with a level of logging.
+    pub fn logging(level: &str, backend: &str, rules: &Path, options: &[&str], log: &Path) -> Result<Self> {
+        let before = [format!("BIFOCAL_LOG={level}"), BIFOCAL.to_owned()];
+        Self::launch(Path::new("env"), &before, backend, rules, options, log)
+    }
+
+    fn launch(
+        program: &Path,
+        before: &[String],
+        backend: &str,
+        rules: &Path,
+        options: &[&str],
+        log: &Path,
+    ) -> Result<Self> {
         let rules = rules.display().to_string();
-        let mut args: Vec<_> = ["serve", "--backend", &backend, "--rules", &rules].map(str::to_owned).into();
+        let mut args = before.to_vec();
+        args.extend(["serve", "--backend", backend, "--rules", &rules].map(str::to_owned));
         args.extend(options.iter().map(|option| (*option).to_owned()));
-        let mut process = Watched::start(Path::new(BIFOCAL), &args, None, Stdio::piped(), log)?;
+        let mut process = Watched::start(program, &args, None, Stdio::piped(), log)?;
         let stdout = process.stdout().context("bifocal serve has no stdout")?;
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
@@ -56,7 +78,8 @@ impl Proxy {
             bail!("bifocal serve did not get ready; its log ends:\n{}", tail(log));
         };
         let port_of = |address: &str| address.split('=').next()?.rsplit(':').next()?.parse().ok();
-        let ports: Option<Vec<u16>> = addresses.split(' ').map(port_of).collect();
+        let tcp = addresses.split(' ').filter(|address| !address.starts_with("unix:"));
+        let ports: Option<Vec<u16>> = tcp.map(port_of).collect();
         let ports = ports.filter(|ports| !ports.is_empty()).context("the ready line names no port")?;
         Ok(Self { port: ports[0], ports, log: log.to_owned(), process })
     }

@@ -64,6 +64,13 @@ pub struct Kind {
     home: PathBuf,
 }
 
+impl Kind {
+    /// The folder that `scripts/servers.sh` made for it.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+}
+
 /// All that there are: (name, family, major version).
 const KINDS: [(&str, Family, u32); 3] =
     [("mariadb-10.11", Family::MariaDb, 10), ("mariadb-11.8", Family::MariaDb, 11), ("mysql-9.7", Family::MySql, 9)];
@@ -121,12 +128,19 @@ impl Coverage {
 pub struct Server {
     /// Its port on 127.0.0.1.
     pub port: u16,
+    /// Its Unix socket.
+    pub socket: PathBuf,
     _process: Watched,
 }
 
 impl Server {
     /// Starts one in `folder`, which must not exist, and makes the ordinary account.
     pub async fn start(kind: &Kind, folder: &Path) -> Result<Self> {
+        Self::start_with(kind, folder, &[]).await
+    }
+
+    /// The same with options of its own.
+    pub async fn start_with(kind: &Kind, folder: &Path, own: &[String]) -> Result<Self> {
         let data = folder.join("data");
         fs::create_dir_all(folder)?;
         let log = folder.join("log");
@@ -137,10 +151,10 @@ impl Server {
                 bail!("{} could not be copied: {copied}", kind.name);
             }
             let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-            let mut process =
-                Watched::start(&kind.home.join("run"), &options(kind, folder, port), Some(&data), Stdio::null(), &log)?;
+            let options = [&options(kind, folder, port), own].concat();
+            let mut process = Watched::start(&kind.home.join("run"), &options, Some(&data), Stdio::null(), &log)?;
             if ready(port, &mut process).await {
-                let server = Self { port, _process: process };
+                let server = Self { port, socket: data.join("s"), _process: process };
                 server.make_account().await.context("making the account")?;
                 return Ok(server);
             }

@@ -170,5 +170,6 @@ const EXTENDED: u64 = Capabilities::PROGRESS.0
 
 fn leg(byte: u8) -> Leg {
     let tls = [Tls::Off, Tls::Prefer, Tls::Require][usize::from(byte & 3) % 3];
-    Leg { tls, is_secure: byte & 4 != 0, is_trusted: byte & 8 != 0 }
+    let protection = if byte & 4 != 0 { super::Protection::Local } else { super::Protection::None };
+    Leg { tls, protection, is_trusted: byte & 8 != 0 }
 }
