@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     rules::Ruleset,
-    session::{End, Outputs, Rest, Session, Side, VersionName},
+    session::{End, NO_BACKEND, Outputs, Rest, Session, Side, VersionName},
 };
 
 /// What interrupts the moving of bytes.
@@ -64,7 +64,11 @@ async fn open(client: Socket, shared: &Shared) -> Result<(Client, Socket), Endin
         Err(error) => {
             let address = &shared.config.backend;
             tracing::warn!(%address, %error, "cannot connect to the backend");
-            refuse(&client.socket, 2003, &format!("Bifocal can't connect to the backend on '{address}' ({error})"));
+            refuse(
+                &client.socket,
+                NO_BACKEND,
+                &format!("Bifocal can't connect to the backend on '{address}' ({error})"),
+            );
             Err(Ending::Dial(error))
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use crate::session::{End, ServerError, Side};
+use crate::session::{End, NO_BACKEND, ServerError, Side};
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl fmt::Display for Ending {
 
 pub(super) fn no_backend_tls(error: &io::Error) -> ServerError {
     let message = format!("Bifocal's TLS handshake with the backend failed: {error}");
-    ServerError { number: 2026, sqlstate: *b"HY000", message }
+    ServerError { number: NO_BACKEND, sqlstate: *b"HY000", message }
 }
 
 /// `ER_NET_READ_INTERRUPTED`

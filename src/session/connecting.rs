@@ -5,7 +5,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html>
 
 use super::{
-    End, Io, Settings, State, Step,
+    End, Io, NO_BACKEND, Settings, State, Step,
     authentication::Authentication,
     legs::{NO_PLUGIN, Protection, Tls},
     version::{self, Wishes},
@@ -35,6 +35,7 @@ impl AwaitGreeting {
         greeting.patch(payload, offered);
         io.relay_backend(extent.wire_len);
         settings.scramble.clone_from(&greeting.scramble);
+        settings.is_mariadb = !greeting.capabilities.has(Capabilities::CLIENT_MYSQL);
         Step::Become(State::AwaitResponse(AwaitResponse { offered, greeting, seq: 1, has_tls: false }))
     }
 }
@@ -224,7 +225,7 @@ fn tls_required() -> ServerError {
 
 fn no_backend_tls() -> ServerError {
     let message = "The backend does not offer TLS, which Bifocal's --backend-tls demands".to_owned();
-    ServerError { number: 2026, sqlstate: *b"HY000", message }
+    ServerError { number: NO_BACKEND, sqlstate: *b"HY000", message }
 }
 
 /// Names, attributes and first answers of plugins are short; both servers take 64 KiB of attributes.

@@ -63,6 +63,8 @@ struct Settings {
     legs: Legs,
     /// What the backend's plugin scrambles passwords with.
     scramble: Vec<u8>,
+    /// The backend is MariaDB.
+    is_mariadb: bool,
     /// A command's payload is no longer than this.
     max_packet_len: usize,
 }
@@ -166,6 +168,7 @@ impl Session {
             planner: Planner::default(),
             legs: Legs::default(),
             scramble: Vec::new(),
+            is_mariadb: false,
             max_packet_len: MAX_PAYLOAD_LEN,
         };
         let state = State::AwaitGreeting(AwaitGreeting);
@@ -253,9 +256,14 @@ impl Session {
 
     /// The backend has closed the connection: a client that waits for an answer is told.
     pub fn backend_closed(&mut self, out: &mut Outputs) {
-        let during = if self.is_authenticating() { "authentication" } else { "this command" };
+        // Numbers from 2000 on are the clients' own: what a server says with one of them is malformed to MariaDB's.
+        let (during, number, sqlstate) = match (self.is_authenticating(), self.settings.is_mariadb) {
+            (true, _) => ("authentication", ER_NET_READ_ERROR, *b"08S01"),
+            (false, true) => ("this command", ER_CONNECTION_KILLED, *b"70100"),
+            (false, false) => ("this command", ER_NET_READ_ERROR, *b"08S01"),
+        };
         let message = format!("Bifocal lost the connection to the backend during {during}");
-        self.state.tell(&ServerError { number: 2013, sqlstate: *b"HY000", message }, &mut out.to_client);
+        self.state.tell(&ServerError { number, sqlstate, message }, &mut out.to_client);
         self.state = State::Ended(End::BackendClosed);
     }
 
@@ -455,3 +463,10 @@ impl Default for Planner {
 
 /// How much a client may send ahead of the answers that it waits for.
 const MAX_HELD_LEN: usize = 64 * 1024;
+
+const ER_NET_READ_ERROR: u16 = 1158;
+
+const ER_CONNECTION_KILLED: u16 = 1927;
+
+/// `ER_CONNECT_TO_FOREIGN_DATA_SOURCE`: there is no way to the backend.
+pub const NO_BACKEND: u16 = 1429;

@@ -83,7 +83,7 @@ pub fn l03_nothing_is_slipped_in_before_tls(stage: &Stage) -> Result<()> {
     let front = stage.front_with("slipped", &format!("mysql://127.0.0.1:{}", tap.port), &options)?;
     let login = |database: &str| Login { route: front.route(Leg::Plain), ..login(account, database) };
     let Err(error) = login("shop").connect() else { bail!("the OK was taken for the server's") };
-    ensure!(number(&error) == 2026, "{error:#}");
+    ensure!(number(&error) == 1429, "{error:#}");
     Ok(())
 }
 

@@ -39,7 +39,7 @@ pub fn the_backend_is_verified(stage: &Stage) -> Result<()> {
         let outcome = through(stage, &front, Leg::Plain).connect();
         match outcome {
             Ok(mut peer) if is_in => ensure!(has_tls(&mut peer)?, "{name}: without TLS"),
-            Err(error) if !is_in && number(&error) == 2026 => {
+            Err(error) if !is_in && number(&error) == 1429 => {
                 ensure!(error.to_string().contains("certificate"), "{name}: {error:#}");
             }
             other => bail!("{name}: {other:?}"),
@@ -178,7 +178,7 @@ pub async fn other_backends(stage: &Stage) -> Result<()> {
         let verified = stage.front_with(&format!("{certificate}-verified"), &url, &["--backend-ca", &ca])?;
         ensure!(root(&verified).connect().is_ok() == is_valid, "'{certificate}' is verified");
         let Err(error) = root(&verified).connect() else { bail!("'{certificate}'") };
-        ensure!(number(&error) == 2026, "'{certificate}': {error:#}");
+        ensure!(number(&error) == 1429, "'{certificate}': {error:#}");
         let required = stage.front_with(&format!("{certificate}-required"), &url, &["--backend-tls", "require"])?;
         ensure!(root(&required).connect().is_err() == certificate.is_empty(), "'{certificate}' is required");
         let preferred = stage.front_with(&format!("{certificate}-preferred"), &url, &[])?;

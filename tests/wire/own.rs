@@ -162,7 +162,7 @@ fn same_for_all(shop: &Shop, kill: &str) -> Result<()> {
         // The backend may close the connection before it says a word: then Bifocal has to.
         if direct.0.is_empty() && packets.len() == 1 && is_closed {
             let (_, number, message) = error_of(&packets)?;
-            ensure!(number == 2013, "{message}");
+            ensure!([1158, 1927].contains(&number), "{message}");
             packets.clear();
         }
         let shape = |packets: &[Packet]| {

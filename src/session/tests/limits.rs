@@ -123,7 +123,7 @@ fn a_lost_backend_is_told_to_who_waits() {
             }
         }
         session.backend_closed(&mut out);
-        assert_eq!(number(&out.to_client), (1, 2013), "{}", behind.escape_ascii());
+        assert_eq!(number(&out.to_client), (1, 1158), "{}", behind.escape_ascii());
     }
 }
 
