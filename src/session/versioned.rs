@@ -145,7 +145,10 @@ impl Versioned {
             io.relay_backend(extent.wire_len);
             return Step::Again;
         };
+        let was_infile = answering.is_infile();
         match answering.backend(io, &settings.planner) {
+            // The client may have sent the file ahead, and nothing after it.
+            Progress::Wait if answering.is_infile() && !was_infile => Step::Again,
             Progress::Wait => Step::Wait,
             Progress::Ended(end) => Step::Become(State::Ended(end)),
             Progress::Complete => {
