@@ -2,12 +2,14 @@
 //! is reported at once and no value needs another check.
 
 mod backend;
+mod compression;
 mod listen;
 mod proxy_version;
 mod serve;
 mod tls;
 
 pub use backend::BackendAddress;
+pub use compression::{BackendCompression, ClientCompression};
 pub use listen::{Listen, ListenAddress};
 pub use proxy_version::ProxyVersion;
 pub use serve::{Config, Mistakes, Written};

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use super::{
-    BackendAddress, Listen, ProxyVersion,
+    BackendAddress, BackendCompression, ClientCompression, Listen, ProxyVersion,
     tls::{self, BackendLeg, ClientLeg},
 };
 
@@ -78,6 +78,12 @@ pub struct Written {
     /// The RSA key for passwords of clients without TLS, PKCS #8 in PEM [default: a new one at each start]
     #[arg(long, env = "BIFOCAL_RSA_KEY", value_name = "FILE")]
     pub rsa_key: Option<PathBuf>,
+    /// The compressed protocols that clients are offered: off, zlib, zstd, both [default: both]
+    #[arg(long, env = "BIFOCAL_COMPRESSION", value_name = "PROTOCOLS")]
+    pub compression: Option<String>,
+    /// The compressed protocol that the backend is asked for: off, zlib, zstd [default: off]
+    #[arg(long, env = "BIFOCAL_BACKEND_COMPRESSION", value_name = "PROTOCOL")]
+    pub backend_compression: Option<String>,
     /// Let passwords pass over loopback as they are (mysql_clear_password), as over TLS
     #[arg(long, env = "BIFOCAL_TRUST_LOOPBACK")]
     pub trust_loopback: bool,
@@ -118,6 +124,10 @@ pub struct Config {
     pub backend_tls: BackendLeg,
     /// The RSA key for passwords of clients without TLS.
     pub rsa_key: Option<PathBuf>,
+    /// The compressed protocols that clients are offered.
+    pub compression: ClientCompression,
+    /// The compressed protocol that the backend is asked for.
+    pub backend_compression: BackendCompression,
     /// Passwords may pass over loopback as they are.
     pub trust_loopback: bool,
 }
@@ -171,6 +181,10 @@ impl Config {
         let drain_timeout = seconds("drain-timeout", written.drain_timeout, DRAIN_TIMEOUT);
         let write_timeout = seconds("write-timeout", written.write_timeout, WRITE_TIMEOUT);
         let (tls, backend_tls) = legs(&written, mistakes);
+        let compression = written.compression.as_ref().and_then(|name| mistakes.note(parsed("compression", name)));
+        let backend_compression = written.backend_compression.as_ref();
+        let backend_compression =
+            backend_compression.and_then(|name| mistakes.note(parsed("backend-compression", name)));
         let proxy_protocol_from =
             written.proxy_protocol_from.iter().filter_map(|one| mistakes.note(network(one))).collect();
         let backend_proxy_protocol = written
@@ -201,6 +215,8 @@ impl Config {
             tls,
             backend_tls,
             rsa_key: written.rsa_key,
+            compression: compression.unwrap_or_default(),
+            backend_compression: backend_compression.unwrap_or_default(),
             trust_loopback: written.trust_loopback,
         })
     }
@@ -251,6 +267,8 @@ impl Written {
             backend_certificate: self.backend_certificate.or(file.backend_certificate),
             backend_key: self.backend_key.or(file.backend_key),
             rsa_key: self.rsa_key.or(file.rsa_key),
+            compression: self.compression.or(file.compression),
+            backend_compression: self.backend_compression.or(file.backend_compression),
             trust_loopback: self.trust_loopback || file.trust_loopback,
             config: self.config,
         }
@@ -313,6 +331,8 @@ mod tests {
             listen: vec!["here".to_owned(), "127.0.0.1:0=shop".to_owned()],
             max_connections: Some(0),
             drain_timeout: Some(-1.0),
+            compression: Some("lzma".to_owned()),
+            backend_compression: Some("both".to_owned()),
             max_packet_size: Some(1 << 31),
             proxy_protocol_from: vec!["10.0.0.0/8".to_owned(), "::1".to_owned(), "10.0.0.0/33".to_owned()],
             backend_proxy_protocol: Some("3".to_owned()),
@@ -320,9 +340,9 @@ mod tests {
         };
         let mistakes = Config::resolve(written).expect_err("mistakes").0;
         let names: Vec<&str> = mistakes.iter().filter_map(|mistake| mistake.split(':').next()).collect();
-        let expected =
-            ["backend", "listen", "listen", "drain-timeout", "proxy-protocol-from", "backend-proxy-protocol"];
-        assert_eq!(names, [&expected[..], &["max-packet-size", "max-connections"]].concat());
+        let expected = ["backend", "listen", "listen", "drain-timeout", "compression", "backend-compression"];
+        let later = ["proxy-protocol-from", "backend-proxy-protocol", "max-packet-size", "max-connections"];
+        assert_eq!(names, [&expected[..], &later].concat());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tokio::{
 use super::{
     Phase, Shared,
     buffers::{Loan, READ_LEN},
+    compression,
     dial::{dial, legs},
     ending::{Ending, no_backend_tls, slow_handshake, stuck_backend},
     proxy_header::Client,
@@ -309,9 +310,9 @@ impl Connection {
     fn read(&mut self, cx: &mut Context<'_>, loan: &mut Loan) -> Result<bool, Ending> {
         let mut has_read = false;
         if loan.out.to_client.is_empty() {
-            match poll_read(&mut self.backend, cx, &mut loan.input) {
+            match self.poll_read(Side::Backend, cx, &mut loan.input) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(count)) if count > 0 => {
+                Poll::Ready(Ok(true)) => {
                     self.session.backend_bytes(&mut loan.input, &mut loan.out);
                     has_read = true;
                 }
@@ -323,10 +324,10 @@ impl Connection {
             }
         }
         if loan.out.to_backend.is_empty() && self.session.wants_client_bytes() {
-            match poll_read(&mut self.client, cx, &mut loan.input) {
+            match self.poll_read(Side::Client, cx, &mut loan.input) {
                 Poll::Pending => {}
-                Poll::Ready(Ok(0)) => return Err(Ending::ClientClosed),
-                Poll::Ready(Ok(_)) => {
+                Poll::Ready(Ok(false)) => return Err(Ending::ClientClosed),
+                Poll::Ready(Ok(true)) => {
                     self.take_rules();
                     self.session.client_bytes(&mut loan.input, &mut loan.out);
                     has_read = true;
@@ -341,6 +342,18 @@ impl Connection {
         Ok(has_read)
     }
 
+    /// Whether there is anything: more of what the session has, or of the peer's.
+    fn poll_read(&mut self, side: Side, cx: &mut Context<'_>, input: &mut Vec<u8>) -> Poll<io::Result<bool>> {
+        if self.session.has_frames(side) {
+            return Poll::Ready(Ok(true));
+        }
+        let stream = match side {
+            Side::Client => &mut self.client,
+            Side::Backend => &mut self.backend,
+        };
+        poll_read(stream, cx, input).map_ok(|count| count > 0)
+    }
+
     fn take_rules(&mut self) {
         let rules = self.shared.rules.load();
         if !Arc::ptr_eq(&rules, &self.rules) {
@@ -351,7 +364,10 @@ impl Connection {
 
     fn note_bytes(&mut self) {
         match (self.session.is_authenticating(), &self.deadline) {
-            (false, Some(_)) => self.deadline = None,
+            (false, Some(_)) => {
+                self.deadline = None;
+                compression::note(self.session.backend_leg(), &self.shared);
+            }
             // A change of user.
             (true, None) => self.deadline = Some(Box::pin(sleep(self.shared.config.handshake_timeout))),
             _ => {}

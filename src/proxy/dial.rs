@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{
+    compression,
     proxy_header::{Client, header_for},
     stream::Socket,
     tls::Loaded,
@@ -37,9 +38,9 @@ pub(super) async fn dial(config: &Config, client: &Client) -> io::Result<Socket>
 /// What protects the legs before any TLS.
 pub(super) fn legs(config: &Config, loaded: &Loaded, client: &Client, backend: &Socket) -> Legs {
     let is_loopback = |socket: &Socket| socket.peer_ip().is_some_and(|ip| ip.to_canonical().is_loopback());
-    let leg = |socket: &Socket, tls, is_near: bool| {
+    let leg = |socket: &Socket, tls, is_near: bool, compression| {
         let protection = if socket.is_local() { Protection::Local } else { Protection::None };
-        Leg { tls, protection, is_trusted: config.trust_loopback && is_near }
+        Leg { tls, protection, is_trusted: config.trust_loopback && is_near, compression }
     };
     // Of a client that is passed on, only its last hop is known.
     let client_is_near = !client.is_passed_on && is_loopback(&client.socket);
@@ -58,8 +59,8 @@ pub(super) fn legs(config: &Config, loaded: &Loaded, client: &Client, backend: &
     };
     let os_user = if backend.is_local() { loaded.process.stands_for(client.socket.peer_uid()) } else { OsUser::Known };
     Legs {
-        client: leg(&client.socket, client_tls, client_is_near),
-        backend: leg(backend, backend_tls, is_loopback(backend)),
+        client: leg(&client.socket, client_tls, client_is_near, compression::offered(config)),
+        backend: leg(backend, backend_tls, is_loopback(backend), compression::asked(config)),
         rsa: loaded.rsa.clone(),
         os_user,
     }

@@ -4,6 +4,7 @@
 //! connections are no longer accepted, those at rest are closed, and the others get their grace.
 
 mod buffers;
+mod compression;
 mod connection;
 mod dial;
 mod ending;
@@ -16,7 +17,11 @@ mod tls;
 #[cfg(test)]
 mod faults;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use tokio::{
@@ -54,6 +59,8 @@ struct Shared {
     buffers: Buffers,
     permits: Arc<Semaphore>,
     planner: Planner,
+    /// Whether it was logged that the backend lacks what it is asked for.
+    compression_noted: Once,
 }
 
 /// How far the proxy's life has come.
@@ -96,7 +103,8 @@ impl Proxy {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         let Self { listeners, config, rules, loaded, planner } = self;
         let permits = Arc::new(Semaphore::new(config.max_connections));
-        let shared = Arc::new(Shared { config, rules, loaded, buffers: Buffers::default(), permits, planner });
+        let (buffers, compression_noted) = (Buffers::default(), Once::new());
+        let shared = Arc::new(Shared { config, rules, loaded, buffers, permits, planner, compression_noted });
         let (phase_sender, phase) = watch::channel(Phase::Running);
         // Every connection holds a sender: the channel closes when the last one has ended.
         let (alive, mut all_ended) = mpsc::channel::<()>(1);

@@ -27,8 +27,7 @@ pub(super) struct Answering {
     /// What asked for it.
     pub origin: Origin,
     capabilities: Capabilities,
-    /// What is added to the backend's sequence ids: a rewrite may have more or fewer packets than the original.
-    seq_delta: u8,
+    numbering: Numbering,
     /// Sequence id of the last packet that the client sent or got.
     client_seq: u8,
     /// Bytes of the current row that have not come yet.
@@ -37,6 +36,15 @@ pub(super) struct Answering {
     is_row_continued: bool,
     /// The client sends a file.
     infile: Option<Infile>,
+}
+
+/// How the client's sequence ids come from the backend's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbering {
+    /// This is added: a rewrite may have more or fewer packets than the original.
+    Delta(u8),
+    /// The backend's say nothing, so packets are counted.
+    Counted,
 }
 
 /// Why there is an answer.
@@ -114,12 +122,25 @@ impl Answering {
             response: Response::new(answer, capabilities),
             origin,
             capabilities,
-            seq_delta: client_seq.wrapping_sub(backend_seq),
+            numbering: Numbering::Delta(client_seq.wrapping_sub(backend_seq)),
             client_seq,
             row_left: 0,
             is_row_continued: false,
             infile: None,
         }
+    }
+
+    /// The same for a backend whose ids say nothing, if it is one.
+    pub fn counted(mut self, is_counted: bool) -> Self {
+        if is_counted {
+            self.numbering = Numbering::Counted;
+        }
+        self
+    }
+
+    /// Whether packets come without an end.
+    pub fn is_endless(&self) -> bool {
+        self.response.is_endless()
     }
 
     /// The sequence id of an ERR in place of the rest of the answer; none in the middle of a packet, and none while the
@@ -143,9 +164,14 @@ impl Answering {
                 continue;
             }
             let Some(header) = Header::read(io.client.rest()) else { break };
+            let backend_seq = match self.numbering {
+                Numbering::Delta(delta) => header.seq.wrapping_sub(delta),
+                // Only the codec looks, to which 0 could begin a command.
+                Numbering::Counted => 1,
+            };
             self.client_seq = header.seq;
-            if self.seq_delta != 0 {
-                io.client.rest_mut()[HEADER_LEN - 1] = header.seq.wrapping_sub(self.seq_delta);
+            if backend_seq != header.seq {
+                io.client.rest_mut()[HEADER_LEN - 1] = backend_seq;
             }
             let is_last = header.len == 0 && !infile.is_continued;
             *infile = Infile { packet_left: header.len, is_continued: header.is_continued() };
@@ -182,7 +208,7 @@ impl Answering {
             return Ok(len > 0);
         }
         let is_relayed = !matches!(self.origin, Origin::Facts(_) | Origin::Warnings(_));
-        if is_relayed && self.seq_delta == 0 && self.whole_rows(io) {
+        if is_relayed && self.numbering == Numbering::Delta(0) && self.whole_rows(io) {
             return Ok(true);
         }
         let rest = io.backend.rest();
@@ -257,6 +283,9 @@ impl Answering {
         if packet == Packet::InfileRequest {
             self.infile = Some(Infile::default());
         }
+        if matches!(packet, Packet::Ok | Packet::DefinitionsEof) && self.response.begins_result() {
+            io.begin_result();
+        }
         Ok(())
     }
 
@@ -328,19 +357,24 @@ impl Answering {
     fn put_extra(&mut self, io: &mut Io<'_>, payload: &[u8]) {
         io.backend.flush(&mut io.out.to_client);
         self.client_seq = put_payload(&mut io.out.to_client, self.client_seq.wrapping_add(1), payload);
-        self.seq_delta = self.seq_delta.wrapping_add(1);
+        if let Numbering::Delta(delta) = &mut self.numbering {
+            *delta = delta.wrapping_add(1);
+        }
     }
 
     /// Keeps a packet of the backend from the client.
     fn drop_packet(&mut self, io: &mut Io<'_>, extent: Extent) {
         io.backend.skip(extent.wire_len, &mut io.out.to_client);
-        self.seq_delta = self.seq_delta.wrapping_sub(1);
+        if let Numbering::Delta(delta) = &mut self.numbering {
+            *delta = delta.wrapping_sub(1);
+        }
     }
 
     /// Sends `payload` in place of a packet of the backend.
     fn put(&mut self, io: &mut Io<'_>, extent: Extent, payload: &[u8]) {
         io.backend.skip(extent.wire_len, &mut io.out.to_client);
-        self.client_seq = put_payload(&mut io.out.to_client, extent.first_seq.wrapping_add(self.seq_delta), payload);
+        let seq = self.client_seq_of(extent.first_seq);
+        self.client_seq = put_payload(&mut io.out.to_client, seq, payload);
     }
 
     fn relay(&mut self, io: &mut Io<'_>, extent: Extent) {
@@ -353,9 +387,16 @@ impl Answering {
     }
 
     fn renumber(&mut self, io: &mut Io<'_>, header: Header) {
-        self.client_seq = header.seq.wrapping_add(self.seq_delta);
-        if self.seq_delta != 0 {
+        self.client_seq = self.client_seq_of(header.seq);
+        if self.client_seq != header.seq {
             io.backend.rest_mut()[HEADER_LEN - 1] = self.client_seq;
+        }
+    }
+
+    fn client_seq_of(&self, backend_seq: u8) -> u8 {
+        match self.numbering {
+            Numbering::Delta(delta) => backend_seq.wrapping_add(delta),
+            Numbering::Counted => self.client_seq.wrapping_add(1),
         }
     }
 }

@@ -8,7 +8,9 @@
 
 use super::{
     End, Io, Settings, State, Step,
+    compressed::Compressions,
     connecting::clear_password,
+    followed::Followed,
     legs::{CACHING_SHA2_PASSWORD, DIALOG, OsUser, SHA256_PASSWORD, os_user_not_known},
     relay::Relay,
     rsa::{self, BadKey, Password},
@@ -43,6 +45,8 @@ pub(super) struct Authentication {
     /// The plugin whose dialog it is.
     plugin: Vec<u8>,
     exchange: Exchange,
+    /// What begins when it succeeds.
+    compressions: Compressions,
 }
 
 /// What is done with the next packet of the plugin's dialog.
@@ -74,7 +78,14 @@ impl Authentication {
             backend_seq: 0,
             plugin: plugin.to_vec(),
             exchange: Exchange::Relay,
+            compressions: Compressions::default(),
         }
+    }
+
+    /// The initial authentication, after which the legs are compressed.
+    pub fn with_compressions(mut self, compressions: Compressions) -> Self {
+        self.compressions = compressions;
+        self
     }
 
     /// The last sequence ids on both legs.
@@ -136,7 +147,8 @@ impl Authentication {
             }
             Some(&OkPacket::HEADER) => {
                 self.put_to_client(io, &payload);
-                self.succeed(&payload, settings)
+                io.begin_compression(self.compressions);
+                self.succeed(&payload, settings, io.is_compressed())
             }
             Some(&ErrPacket::HEADER) => {
                 self.put_to_client(io, &payload);
@@ -155,9 +167,10 @@ impl Authentication {
         }
     }
 
-    fn succeed(&mut self, payload: &[u8], settings: &Settings) -> Step {
+    fn succeed(&mut self, payload: &[u8], settings: &Settings, is_compressed: bool) -> Step {
         let status = OkPacket::decode(payload).ok().map(|ok| ok.status).unwrap_or_default();
         Step::Become(match self.decision.version.take() {
+            None if is_compressed => State::Followed(Box::new(Followed::new(self.capabilities, status))),
             None => State::Relay(Relay::new(self.capabilities)),
             Some(name) => State::Versioned(Box::new(Versioned::new(self.capabilities, name, &settings.rules, status))),
         })

@@ -7,12 +7,16 @@
 use super::{
     End, Io, NO_BACKEND, Settings, State, Step,
     authentication::Authentication,
+    compressed::Compressions,
     legs::{NO_PLUGIN, Protection, Tls},
     version::{self, Wishes},
 };
 use crate::{
     rewrite::ServerError,
-    wire::{Announced, Capabilities, Changed, ErrPacket, Extent, Greeting, HandshakeResponse, put_payload},
+    wire::{
+        Announced, Capabilities, Changed, Compression, ErrPacket, Extent, Greeting, HandshakeResponse, ZstdLevel,
+        put_payload,
+    },
 };
 
 /// Waits for the backend's greeting.
@@ -28,13 +32,14 @@ impl AwaitGreeting {
             return Step::Become(State::Ended(End::Refused));
         }
         let Ok(greeting) = Greeting::decode(payload) else { return Step::Become(State::Ended(End::BackendBroke)) };
-        let mut offered = greeting.capabilities.without(Capabilities::MASKED);
+        let mut offered = greeting.capabilities.without(Capabilities::MASKED).with(settings.legs.client.compression);
         if settings.legs.client.tls != Tls::Off {
             offered = offered.with(Capabilities::SSL);
         }
         greeting.patch(payload, offered);
         io.relay_backend(extent.wire_len);
         settings.scramble.clone_from(&greeting.scramble);
+        settings.legs.backend.compression = settings.legs.backend.compression.and(greeting.capabilities);
         settings.is_mariadb = !greeting.capabilities.has(Capabilities::CLIENT_MYSQL);
         Step::Become(State::AwaitResponse(AwaitResponse { offered, greeting, seq: 1, has_tls: false }))
     }
@@ -141,8 +146,19 @@ impl AwaitResponse {
         let not_offered = Capabilities(Capabilities::AS_OFFERED.0 & !self.offered.0);
         let capabilities = response.capabilities.without(Capabilities::MASKED).without(not_offered);
         let asks_again = legs.must_ask_again(plugin, response.auth);
+        let compressions = Compressions {
+            client: client_compression(&response, self.offered)?,
+            backend: legs.backend.backend_compression(),
+        };
+        let (compression, zstd_level) = match compressions.backend {
+            None => (Capabilities::default(), None),
+            Some(Compression::Zlib) => (Capabilities::COMPRESS, None),
+            Some(Compression::Zstd(level)) => (Capabilities::ZSTD, Some(level.byte())),
+        };
+        let tls = if has_tls { Capabilities::SSL } else { Capabilities::default() };
         let changed = Changed {
-            capabilities: if has_tls { capabilities.with(Capabilities::SSL) } else { capabilities },
+            capabilities: capabilities.with(compression).with(tls),
+            zstd_level,
             database: decision.database.as_deref().map(str::as_bytes),
             plugin: asks_again.then_some(NO_PLUGIN),
             auth: asks_again.then_some(b""),
@@ -150,6 +166,7 @@ impl AwaitResponse {
         let encoded = response.encode(payload, changed);
         let authentication =
             Authentication::new(capabilities, decision, plugin).after(extent.last_seq, 1 + u8::from(has_tls));
+        let authentication = authentication.with_compressions(compressions);
         io.client.skip(extent.wire_len, &mut io.out.to_backend);
         if has_tls {
             put_payload(&mut io.out.to_backend, 1, &encoded[..HandshakeResponse::SSL_REQUEST_LEN]);
@@ -195,6 +212,22 @@ impl AwaitBackendTls {
     pub fn next_seq(&self) -> u8 {
         self.authentication.next_seq()
     }
+}
+
+/// How the client's leg is compressed; who wants both gets zlib, as the servers do it.
+fn client_compression(
+    response: &HandshakeResponse<'_>,
+    offered: Capabilities,
+) -> Result<Option<Compression>, ServerError> {
+    let both = response.capabilities.and(offered);
+    if both.has(Capabilities::COMPRESS) {
+        return Ok(Some(Compression::Zlib));
+    }
+    if !both.has(Capabilities::ZSTD) {
+        return Ok(None);
+    }
+    let level = response.zstd_level.and_then(ZstdLevel::new).ok_or_else(bad_handshake)?;
+    Ok(Some(Compression::Zstd(level)))
 }
 
 /// Waits for the rest of what the backend says first, which is short.

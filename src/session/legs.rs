@@ -1,7 +1,10 @@
 //! What protects each leg of a connection, and what follows from it for passwords.
 
 use super::rsa::RsaSource;
-use crate::{rewrite::ServerError, wire::REQUEST_PUBLIC_KEY_SHA256};
+use crate::{
+    rewrite::ServerError,
+    wire::{Capabilities, Compression, REQUEST_PUBLIC_KEY_SHA256, ZstdLevel},
+};
 
 /// One of the two legs of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub enum Tls {
     Require,
 }
 
-/// What protects one leg.
+/// What protects one leg, and what makes it shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Leg {
     /// Whether it has TLS.
@@ -33,6 +36,9 @@ pub struct Leg {
     pub protection: Protection,
     /// The operator says that nobody listens where nothing keeps them from it, e.g. on loopback.
     pub is_trusted: bool,
+    /// Of [`Capabilities::COMPRESS`] and [`Capabilities::ZSTD`], what the client is offered, or the backend asked for;
+    /// after its greeting, what of that it has.
+    pub compression: Capabilities,
 }
 
 /// What keeps others from listening to a leg.
@@ -72,6 +78,14 @@ pub enum OsUser {
 }
 
 impl Leg {
+    /// How the backend's leg is compressed: zstd before zlib.
+    pub(super) fn backend_compression(&self) -> Option<Compression> {
+        if self.compression.has(Capabilities::ZSTD) {
+            return Some(Compression::Zstd(ZstdLevel::default()));
+        }
+        self.compression.has(Capabilities::COMPRESS).then_some(Compression::Zlib)
+    }
+
     /// Nobody listens here.
     pub(super) fn is_secure(self) -> bool {
         self.protection != Protection::None

@@ -1,14 +1,17 @@
 //! One connection's state machine, without I/O: bytes from a peer go in, bytes for both peers come out.
 //!
 //! A connection is greeted and authenticated by relaying the dialog ([`authentication`]); after that it is
-//! relayed as it is ([`relay`]) or, if it has a version, command by command ([`versioned`]). The output does not
-//! depend on how the input was cut.
+//! relayed as it is ([`relay`]) or, if it has a version, command by command ([`versioned`]). Where a leg is compressed,
+//! all that is done with its packets, inside its frames ([`compressed`]), and then also a connection without a version
+//! goes command by command ([`followed`]). The output does not depend on how the input was cut; only frames do.
 
 mod answering;
 mod authentication;
+mod compressed;
 mod connecting;
 mod diagnostics;
 mod facts;
+mod followed;
 mod inbox;
 mod legs;
 mod refusal;
@@ -40,7 +43,9 @@ use crate::{
     wire::{ErrPacket, MAX_PAYLOAD_LEN, put_payload},
 };
 use authentication::Authentication;
+use compressed::{Codecs, Start};
 use connecting::{AwaitBackendTls, AwaitClientTls, AwaitGreeting, AwaitResponse};
+use followed::Followed;
 use inbox::Inbox;
 use relay::Relay;
 use versioned::Versioned;
@@ -52,6 +57,8 @@ pub struct Session {
     backend: Inbox,
     settings: Settings,
     state: State,
+    /// None while both legs are plain.
+    codecs: Option<Box<Codecs>>,
 }
 
 /// What a session does not find out by itself.
@@ -96,6 +103,8 @@ pub enum End {
     BackendBroke,
     /// The backend closed the connection.
     BackendClosed,
+    /// The client sent what the protocol does not allow.
+    ClientBroke,
     /// There is no TLS with the backend, where it is needed.
     NoTls,
     /// The client said so.
@@ -116,6 +125,7 @@ impl End {
         match self {
             Self::BackendBroke => "backend broke the protocol",
             Self::BackendClosed => "backend closed",
+            Self::ClientBroke => "client broke the protocol",
             Self::NoTls => "no TLS with the backend",
             Self::Quit => "quit",
             Self::Refused => "refused",
@@ -135,6 +145,7 @@ enum State {
     AwaitGreeting(AwaitGreeting),
     AwaitResponse(AwaitResponse),
     Ended(End),
+    Followed(Box<Followed>),
     Relay(Relay),
     Versioned(Box<Versioned>),
 }
@@ -157,6 +168,7 @@ struct Io<'a> {
     client: &'a mut Inbox,
     backend: &'a mut Inbox,
     out: &'a mut Outputs,
+    codecs: &'a mut Option<Box<Codecs>>,
 }
 
 impl Session {
@@ -172,7 +184,7 @@ impl Session {
             max_packet_len: MAX_PAYLOAD_LEN,
         };
         let state = State::AwaitGreeting(AwaitGreeting);
-        Self { client: Inbox::default(), backend: Inbox::default(), settings, state }
+        Self { client: Inbox::default(), backend: Inbox::default(), settings, state, codecs: None }
     }
 
     /// The same session with another planner.
@@ -187,6 +199,11 @@ impl Session {
     pub fn with_legs(mut self, legs: Legs) -> Self {
         self.settings.legs = legs;
         self
+    }
+
+    /// What protects the backend's leg, and what makes it shorter.
+    pub fn backend_leg(&self) -> Leg {
+        self.settings.legs.backend
     }
 
     /// The same session with a limit to the length of a command.
@@ -228,8 +245,10 @@ impl Session {
     /// Ends the session with an error, where the client waits for a packet: a limit of the shell's is reached.
     pub fn give_up(&mut self, error: &ServerError, end: End, out: &mut Outputs) {
         if self.end().is_none() {
+            let start = Start::of(out);
             self.state.tell(error, &mut out.to_client);
             self.state = State::Ended(end);
+            self.encode(out, start);
         }
     }
 
@@ -240,14 +259,22 @@ impl Session {
 
     /// Takes what the client sent; `input` is left empty, perhaps with another allocation.
     pub fn client_bytes(&mut self, input: &mut Vec<u8>, out: &mut Outputs) {
+        if self.codecs.is_some() { self.client_frames(input, out) } else { self.client_packets(input, out) }
+    }
+
+    /// Takes what the backend sent; `input` is left empty, perhaps with another allocation.
+    pub fn backend_bytes(&mut self, input: &mut Vec<u8>, out: &mut Outputs) {
+        if self.codecs.is_some() { self.backend_frames(input, out) } else { self.backend_packets(input, out) }
+    }
+
+    fn client_packets(&mut self, input: &mut Vec<u8>, out: &mut Outputs) {
         self.client.feed(input);
         self.drive(out);
         self.client.settle(input);
         self.backend.settle(&mut Vec::new());
     }
 
-    /// Takes what the backend sent; `input` is left empty, perhaps with another allocation.
-    pub fn backend_bytes(&mut self, input: &mut Vec<u8>, out: &mut Outputs) {
+    fn backend_packets(&mut self, input: &mut Vec<u8>, out: &mut Outputs) {
         self.backend.feed(input);
         self.drive(out);
         self.backend.settle(input);
@@ -256,6 +283,7 @@ impl Session {
 
     /// The backend has closed the connection: a client that waits for an answer is told.
     pub fn backend_closed(&mut self, out: &mut Outputs) {
+        let start = Start::of(out);
         // Numbers from 2000 on are the clients' own: what a server says with one of them is malformed to MariaDB's.
         let (during, number, sqlstate) = match (self.is_authenticating(), self.settings.is_mariadb) {
             (true, _) => ("authentication", ER_NET_READ_ERROR, *b"08S01"),
@@ -265,12 +293,20 @@ impl Session {
         let message = format!("Bifocal lost the connection to the backend during {during}");
         self.state.tell(&ServerError { number, sqlstate, message }, &mut out.to_client);
         self.state = State::Ended(End::BackendClosed);
+        self.encode(out, start);
     }
 
     /// Whether the client should be read from: not while enough of its commands wait for an answer.
     pub fn wants_client_bytes(&self) -> bool {
+        let held_len = self.codecs.as_ref().map_or(0, |codecs| codecs.client_len());
+        self.takes_client_bytes() || self.end().is_none() && self.client.rest().len() + held_len < MAX_HELD_LEN
+    }
+
+    /// Whether the client's packets are of use now.
+    fn takes_client_bytes(&self) -> bool {
         match &self.state {
-            State::Versioned(versioned) if versioned.takes_client_bytes() => true,
+            State::Versioned(versioned) => versioned.takes_client_bytes(),
+            State::Followed(followed) => followed.takes_client_bytes(),
             // They bound what they take themselves.
             State::Relay(_) | State::AwaitResponse(_) => true,
             State::Authentication(state) if state.awaits_client() => true,
@@ -289,7 +325,7 @@ impl Session {
 
     /// Whether the connection is in the connection phase, or in a `COM_CHANGE_USER`.
     pub fn is_authenticating(&self) -> bool {
-        !matches!(&self.state, State::Ended(_) | State::Relay(_) | State::Versioned(_))
+        !matches!(&self.state, State::Ended(_) | State::Followed(_) | State::Relay(_) | State::Versioned(_))
     }
 
     /// Whether it can be closed without cutting off a statement or a transaction.
@@ -297,18 +333,19 @@ impl Session {
         match &self.state {
             State::Relay(relay) if relay.is_quiet() => Rest::Quiet,
             State::Versioned(versioned) if versioned.is_at_rest() => Rest::AtRest,
+            State::Followed(followed) if followed.is_at_rest() => Rest::AtRest,
             State::AwaitGreeting(_)
             | State::AwaitResponse(_)
             | State::AwaitClientTls(_)
             | State::AwaitBackendTls(_)
             | State::Ended(_) => Rest::AtRest,
-            State::Relay(_) | State::Versioned(_) | State::Authentication(_) => Rest::Busy,
+            State::Followed(_) | State::Relay(_) | State::Versioned(_) | State::Authentication(_) => Rest::Busy,
         }
     }
 
     fn drive(&mut self, out: &mut Outputs) {
-        let Self { client, backend, settings, state } = self;
-        let mut io = Io { client, backend, out };
+        let Self { client, backend, settings, state, codecs } = self;
+        let mut io = Io { client, backend, out, codecs };
         loop {
             let from_client = state.client(&mut io, settings);
             state.tell_why(&from_client, &mut io.out.to_client);
@@ -339,6 +376,7 @@ impl State {
             Self::AwaitGreeting(_) | Self::AwaitClientTls(_) | Self::AwaitBackendTls(_) => Step::Wait,
             Self::AwaitResponse(state) => state.client(io, settings),
             Self::Authentication(state) => state.client(io, settings),
+            Self::Followed(state) => state.client(io, settings),
             Self::Relay(state) => state.client(io, settings),
             Self::Versioned(state) => state.client(io, settings),
             Self::Ended(_) => {
@@ -355,6 +393,7 @@ impl State {
             Self::AwaitResponse(state) => state.backend(io),
             Self::AwaitClientTls(_) | Self::AwaitBackendTls(_) => Step::Wait,
             Self::Authentication(state) => state.backend(io, settings),
+            Self::Followed(state) => state.backend(io, settings),
             Self::Relay(state) => state.backend(io),
             Self::Versioned(state) => state.backend(io, settings),
             Self::Ended(_) => {
@@ -374,8 +413,9 @@ impl State {
             Self::AwaitBackendTls(state) => Some(state.next_seq()),
             Self::Authentication(state) => Some(state.next_seq()),
             Self::Versioned(state) => state.seq_of_lost_answer(),
-            Self::Relay(state) => state.seq_of_lost_answer(),
-            Self::Ended(_) => None,
+            Self::Followed(state) => state.seq_of_lost_answer(),
+            // Where packets end is not known there: an ERR could become a part of a row.
+            Self::Relay(_) | Self::Ended(_) => None,
         }
     }
 

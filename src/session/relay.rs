@@ -67,15 +67,6 @@ impl Relay {
         matches!(self.answer, Answer::Begun) && self.packet_left == 0
     }
 
-    /// The sequence id of the ERR that a waiting client gets when the backend is gone: none if it waits for nothing, or
-    /// has a part of its answer.
-    pub fn seq_of_lost_answer(&self) -> Option<u8> {
-        match self.answer {
-            Answer::Awaited(_, 0) => self.waiting.map(|seq| seq.wrapping_add(1)),
-            _ => None,
-        }
-    }
-
     pub fn client(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         while !io.client.rest().is_empty() {
             let len = self.packet_left.min(io.client.rest().len());

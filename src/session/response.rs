@@ -113,6 +113,16 @@ impl Response {
         self.awaits == Awaits::Nothing
     }
 
+    /// Whether a packet after one that ended a result begins another.
+    pub fn begins_result(&self) -> bool {
+        self.awaits == Awaits::Result
+    }
+
+    /// Whether packets come without an end.
+    pub fn is_endless(&self) -> bool {
+        self.awaits == Awaits::Endless
+    }
+
     /// The status flags of the last OK or EOF.
     pub fn status(&self) -> Option<StatusFlags> {
         self.status
@@ -121,7 +131,7 @@ impl Response {
     /// Whether a packet can be sent on before all of it is there: a row that nobody needs to see.
     pub fn is_streamed(&self, len: usize, first: Option<u8>) -> bool {
         match self.awaits {
-            Awaits::Endless => true,
+            Awaits::Endless => first != Some(ErrPacket::HEADER) && !ends_stream(len, first),
             Awaits::Rows => !self.ends_rows(len, first) && first != Some(ErrPacket::HEADER),
             _ => false,
         }
@@ -130,7 +140,7 @@ impl Response {
     /// Takes the next payload.
     pub fn packet(&mut self, payload: &[u8]) -> Result<Packet, Malformed> {
         let first = payload.first().copied();
-        if first == Some(ErrPacket::HEADER) && self.awaits != Awaits::Endless {
+        if first == Some(ErrPacket::HEADER) {
             // A progress report ends nothing.
             if ErrPacket::decode(payload)?.number == ErrPacket::PROGRESS {
                 return Ok(Packet::Other);
@@ -154,6 +164,10 @@ impl Response {
             Awaits::PreparedColumnsEof => {
                 self.awaits = Awaits::Nothing;
                 Ok(Packet::DefinitionsEof)
+            }
+            Awaits::Endless if ends_stream(payload.len(), first) => {
+                self.awaits = Awaits::Nothing;
+                Ok(Packet::Ok)
             }
             Awaits::Fields | Awaits::Nothing | Awaits::Endless => Ok(Packet::Other),
             Awaits::Single => Ok(self.single(payload)),
@@ -210,7 +224,9 @@ impl Response {
         } else {
             EofPacket::decode(payload)?.status
         };
-        self.end_of_result(status);
+        // MySQL says of OUT parameters only before their row that another result follows.
+        let before = self.status.filter(|before| before.has(StatusFlags::PS_OUT_PARAMS)).unwrap_or_default();
+        self.end_of_result(StatusFlags(status.0 | before.0 & StatusFlags::MORE_RESULTS.0));
         Ok(Packet::Ok)
     }
 
@@ -279,6 +295,11 @@ impl Response {
         let limit = if self.deprecate_eof { MAX_PACKET_LEN } else { EofPacket::LEN_LIMIT };
         first == Some(EofPacket::HEADER) && len < limit
     }
+}
+
+/// A dump that does not wait for new events ends with an EOF, which may be an OK.
+fn ends_stream(len: usize, first: Option<u8>) -> bool {
+    first == Some(EofPacket::HEADER) && len < EofPacket::LEN_LIMIT
 }
 
 /// Both servers leave out definitions, and tell so alike: MySQL where `resultset_metadata` says so, MariaDB where they

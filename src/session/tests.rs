@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod commands;
+mod compressed;
 mod connecting;
 mod limits;
 mod prepared;

@@ -114,8 +114,9 @@ impl Versioned {
                 return Step::Wait;
             }
             let announced = Announced::of(io.client.rest());
-            if announced.payload_len > settings.max_packet_len.min(self.payload_limit - 1) {
+            if announced.payload_len > settings.max_packet_len.min(self.payload_limit.saturating_sub(1)) {
                 // As the backend does: it says why, and closes the connection.
+                io.begin_answer();
                 io.put_error(announced.last_seq.wrapping_add(1), &too_long());
                 return Step::Become(State::Ended(End::TooLong));
             }
@@ -147,7 +148,7 @@ impl Versioned {
         };
         let was_infile = answering.is_infile();
         match answering.backend(io, &settings.planner) {
-            // The client may have sent the file ahead, and nothing after it.
+            // The client may have sent its file ahead of the request for it.
             Progress::Wait if answering.is_infile() && !was_infile => Step::Again,
             Progress::Wait => Step::Wait,
             Progress::Ended(end) => Step::Become(State::Ended(end)),
@@ -243,15 +244,17 @@ impl Versioned {
     /// Does what was decided; a step if the client's next command must wait.
     fn act(&mut self, action: Action, extent: Extent, io: &mut Io<'_>) -> Option<Step> {
         let (first_seq, last_seq) = (extent.first_seq, extent.last_seq);
-        let capabilities = self.capabilities;
-        let answering =
-            |answer, origin, backend_seq| Answering::new(answer, origin, capabilities, last_seq, backend_seq);
+        let (capabilities, is_counted) = (self.capabilities, io.is_backend_compressed());
+        let answering = |answer, origin, backend_seq| {
+            Answering::new(answer, origin, capabilities, last_seq, backend_seq).counted(is_counted)
+        };
         if matches!(action, Action::Ask) {
             put_payload(&mut io.out.to_backend, 0, &Query::plain(facts::QUESTION, capabilities).encode());
             let origin = Origin::Facts(FactsAnswer::default());
             self.answering = Some(answering(Answer::TextResult, origin, last_seq));
             return Some(Step::Wait);
         }
+        io.begin_answer();
         if let Action::Forward(answer, origin) = action {
             io.relay_client(extent.wire_len);
             self.answering = (answer != Answer::None).then(|| answering(answer, origin, last_seq));

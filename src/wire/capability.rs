@@ -57,7 +57,8 @@ impl Capabilities {
     /// `COM_STMT_BULK_EXECUTE` may be answered with a result set: a row for each of the parameters' rows.
     pub const BULK_UNIT_RESULTS: Self = Self(1 << 37);
 
-    /// What Bifocal does not speak: neither leg has these.
+    /// What is not taken from one leg to the other: what Bifocal does not speak, and what is each leg's own, which are
+    /// TLS and compression.
     pub const MASKED: Self = Self(
         Self::COMPRESS.0
             | Self::SSL.0
@@ -114,6 +115,12 @@ impl Capabilities {
     /// Whether any flag of `flags` is set.
     pub fn has_any(self, flags: Self) -> bool {
         self.0 & flags.0 != 0
+    }
+
+    /// The flags that both have.
+    #[must_use]
+    pub fn and(self, flags: Self) -> Self {
+        Self(self.0 & flags.0)
     }
 
     /// These flags without those of `flags`.

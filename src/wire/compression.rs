@@ -80,13 +80,15 @@ const HEADER_LEN: usize = 7;
 /// Less is sent as it is: the servers' `MIN_COMPRESS_LENGTH`.
 const MIN_COMPRESS_LEN: usize = 50;
 
-/// More is cut into several frames. A header could tell of 16 MiB - 1, but larger frames gain little, and both peers
-/// must hold a whole one.
+/// As much is put into one frame where there is a choice: larger ones gain little, and both peers must hold a whole one.
 pub(super) const MAX_PIECE_LEN: usize = 128 * 1024;
 
-/// Appends one frame with `piece`, which is no longer than [`MAX_PIECE_LEN`] and not empty.
+/// More than this no header can tell of.
+pub(super) const MAX_PLAIN_LEN: usize = 0xFF_FFFF;
+
+/// Appends one frame with `piece`, which is no longer than [`MAX_PLAIN_LEN`] and not empty.
 pub(super) fn put_frame(out: &mut Vec<u8>, compression: Compression, number: FrameNumber, piece: &[u8]) {
-    debug_assert!((1..=MAX_PIECE_LEN).contains(&piece.len()), "{} bytes for one frame", piece.len());
+    debug_assert!((1..=MAX_PLAIN_LEN).contains(&piece.len()), "{} bytes for one frame", piece.len());
     let start = out.len();
     let content = start + HEADER_LEN;
     // What does not become shorter is sent as it is, so this is all the room that is ever needed.
@@ -139,6 +141,8 @@ fn int3(bytes: [u8; 3]) -> usize {
 pub(super) struct Decompressor {
     is_zstd: bool,
     state: State,
+    /// The number of the last frame whose header has come.
+    number: FrameNumber,
 }
 
 #[derive(Debug)]
@@ -190,7 +194,13 @@ pub(super) struct Piece {
 
 impl Decompressor {
     pub fn new(compression: Compression) -> Self {
-        Self { is_zstd: matches!(compression, Compression::Zstd(_)), state: State::Header([0; HEADER_LEN], 0) }
+        let is_zstd = matches!(compression, Compression::Zstd(_));
+        Self { is_zstd, state: State::Header([0; HEADER_LEN], 0), number: FrameNumber::FIRST }
+    }
+
+    /// The number of the last frame whose header has come.
+    pub fn number(&self) -> FrameNumber {
+        self.number
     }
 
     /// Takes bytes of one frame from `input`, as many as there are, and appends what they stand for to `plain`. A
@@ -205,7 +215,8 @@ impl Decompressor {
                 self.state = State::Header(header, len + taken);
                 return Ok(Piece { taken, begun });
             }
-            begun = Some(FrameNumber(header[3]));
+            self.number = FrameNumber(header[3]);
+            begun = Some(self.number);
             self.state = State::Content(Content::new(header, self.is_zstd)?);
         }
         if let State::Content(content) = &mut self.state {

@@ -110,7 +110,8 @@ fn greeting(payload: &[u8], capabilities: Capabilities) {
 fn handshake_response(payload: &[u8], capabilities: Capabilities) {
     let _ = HandshakeResponse::decode_capabilities(payload);
     let Ok(response) = HandshakeResponse::decode(payload) else { return };
-    let same = Changed { capabilities: response.capabilities, ..Changed::default() };
+    let zstd_level = response.zstd_level;
+    let same = Changed { capabilities: response.capabilities, zstd_level, ..Changed::default() };
     let encoded = response.encode(payload, same);
     let again = HandshakeResponse::decode(&encoded).expect("a response");
     assert_eq!(again, response);
@@ -119,7 +120,8 @@ fn handshake_response(payload: &[u8], capabilities: Capabilities) {
     // What another capability would be the layout of is the caller's to know.
     let own = capabilities.without(LAYOUT).0 | response.capabilities.0 & LAYOUT.0;
     let plugin = response.plugin.filter(|name| !name.is_empty()).and(Some(&b"other"[..]));
-    let changed = Changed { capabilities: Capabilities(own), database: Some(b"shop"), plugin, auth: Some(b"\0pw") };
+    let (capabilities, database, auth) = (Capabilities(own), Some(&b"shop"[..]), Some(&b"\0pw"[..]));
+    let changed = Changed { capabilities, database, plugin, auth, zstd_level };
     let silent = Changed { auth: Some(b""), ..changed };
     let is_plain = !response.capabilities.has(Capabilities::PLUGIN_AUTH_LENENC)
         && !response.capabilities.has(Capabilities::SECURE_CONNECTION);

@@ -23,6 +23,8 @@ pub struct HandshakeResponse<'a> {
     pub database: Option<&'a [u8]>,
     /// The connection attributes.
     pub attributes: ConnectionAttributes<'a>,
+    /// The level of compression that zstd is to have, where [`Capabilities::ZSTD`] is set.
+    pub zstd_level: Option<u8>,
     ranges: Ranges,
 }
 
@@ -48,6 +50,8 @@ pub struct Changed<'a> {
     pub plugin: Option<&'a [u8]>,
     /// Something else that the plugin says first.
     pub auth: Option<&'a [u8]>,
+    /// The level that belongs to [`Capabilities::ZSTD`].
+    pub zstd_level: Option<u8>,
 }
 
 impl<'a> HandshakeResponse<'a> {
@@ -99,7 +103,8 @@ impl<'a> HandshakeResponse<'a> {
             attributes = ConnectionAttributes::decode(reader.lenenc_bytes()?);
         }
         ranges.end = reader.offset();
-        Ok(Self { capabilities, collation, user, auth, plugin, database, attributes, ranges })
+        let zstd_level = if capabilities.has(Capabilities::ZSTD) { reader.u8().ok() } else { None };
+        Ok(Self { capabilities, collation, user, auth, plugin, database, attributes, zstd_level, ranges })
     }
 
     /// The payload for the other leg. Where the client's says nothing of a field, neither does this.
@@ -122,6 +127,7 @@ impl<'a> HandshakeResponse<'a> {
         }
         encoded.extend_from_slice(&payload[at..self.ranges.end]);
         encoded[EXTENDED].copy_from_slice(&extended);
+        encoded.extend(changed.zstd_level);
         encoded
     }
 
@@ -167,10 +173,11 @@ mod tests {
         assert_eq!(response.capabilities, Capabilities(FLAGS));
         assert_eq!(response.database, Some(&b"shop__v1"[..]));
         assert_eq!(response.attributes.value(b"bifocal_version"), Some(&b"x"[..]));
+        assert_eq!(response.zstd_level, Some(3));
     }
 
     #[test]
-    fn puts_another_database_in_and_drops_what_belongs_to_zstd() {
+    fn puts_another_database_in_and_leaves_zstd_to_each_leg() {
         let payload = payload();
         let response = HandshakeResponse::decode(&payload).expect("a response");
         let capabilities = Capabilities(FLAGS).without(Capabilities::MASKED);
@@ -181,6 +188,9 @@ mod tests {
         assert_eq!(again.database, Some(&b"shop"[..]));
         assert_eq!(again.attributes, response.attributes);
         assert_eq!(encoded[28..32], [0x1D, 0, 0, 0], "COM_MULTI is masked");
+        let capabilities = capabilities.with(Capabilities::ZSTD);
+        let encoded = response.encode(&payload, Changed { capabilities, zstd_level: Some(7), ..Changed::default() });
+        assert_eq!(HandshakeResponse::decode(&encoded).expect("a response").zstd_level, Some(7));
     }
 
     #[test]
@@ -190,7 +200,7 @@ mod tests {
             payload[..4].copy_from_slice(&Capabilities(flags).halves().0);
             let response = HandshakeResponse::decode(&payload).expect("a response");
             let (plugin, auth) = (Some(&b"none"[..]), Some(&b""[..]));
-            let changed = Changed { capabilities: Capabilities(flags), database: None, plugin, auth };
+            let changed = Changed { capabilities: Capabilities(flags), plugin, auth, ..Changed::default() };
             let encoded = response.encode(&payload, changed);
             let again = HandshakeResponse::decode(&encoded).expect("a response");
             assert_eq!((again.user, again.auth, again.plugin), (&b"root"[..], &b""[..], plugin));

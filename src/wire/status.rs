@@ -14,6 +14,9 @@ impl StatusFlags {
     /// The statement opened a cursor, so its rows come by `COM_STMT_FETCH`.
     pub const CURSOR_EXISTS: Self = Self(0x0040);
 
+    /// The result is a procedure's OUT parameters.
+    pub const PS_OUT_PARAMS: Self = Self(0x1000);
+
     /// Whether every flag of `flags` is set.
     pub fn has(self, flags: Self) -> bool {
         self.0 & flags.0 == flags.0

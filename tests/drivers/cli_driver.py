@@ -32,6 +32,8 @@ def command(client, login):
     options = [f"--host={login['host']}", f"--port={login['port']}", f"--user={login['user']}"]
     options += [f"--password={login['password']}", "--default-character-set=utf8mb4", "--max-allowed-packet=64M"]
     options += ["--batch", "--force", "--unbuffered", "--quick", "--protocol=tcp"]
+    if login.get("compress"):
+        options += ["--compression-algorithms=zstd" if "mysql-" in client else "--compress"]
     if "mysql-" in client:
         options += ["--get-server-public-key"]
     else:

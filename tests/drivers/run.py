@@ -1,9 +1,9 @@
 """Runs real drivers and command line clients through Bifocal, and prints what worked.
 
 Started by `make drivers`, with the Python of .tools/py. For every server in .servers: a private instance with a schema
-migrated from v1 to v2, and a proxy before it. Every driver runs the steps of steps.py three times: at the server
-itself, through Bifocal as the physical version, and through Bifocal as v1; then the table must hold what the steps
-wrote. Options: --server NAME and --driver NAME restrict both; --direct leaves Bifocal out.
+migrated from v1 to v2, and a proxy before it. Every driver runs the steps of steps.py four times: at the server
+itself, through Bifocal as the physical version, as v1, and as v1 with compression, where the driver has that; then the
+table must hold what the steps wrote. Options: --server NAME and --driver NAME restrict both; --direct leaves Bifocal out.
 """
 
 import argparse
@@ -32,7 +32,10 @@ ACCOUNT = {"host": "127.0.0.1", "user": "app", "password": "s3cret"}
 START_SECONDS = 60
 # A driver that hangs is a failure, not a longer wait; the slowest takes a few seconds.
 STEP_SECONDS = 120
-WAYS = ["direct", "physical", "v1"]
+WAYS = ["direct", "physical", "v1", "compressed"]
+# These compress if they are told to; mysql_async is built without.
+COMPRESS = ["connector (pure)", "connector (C)", "mysqlclient", "mysql2"]
+COMPRESS += ["mariadb-10.11 client", "mariadb-11.8 client", "mysql-9.7 client"]
 # They give MySQL their whole password only over TLS, which `bifocal serve` does not speak here; at the server itself
 # they do, and after that it knows them.
 NEED_TLS = ["connector (pure)", "connector (C)"]
@@ -79,18 +82,22 @@ def run_server(name, folder, drivers, direct):
         with Proxy(server, rules, direct) as proxy:
             for driver, command in drivers.items():
                 for way in WAYS[:1] if direct else WAYS:
+                    if way == "compressed" and driver not in COMPRESS:
+                        continue
                     port = server.port if way == "direct" else proxy.port
                     cold = way == "direct" or driver not in NEED_TLS
                     failure, seconds = run_driver(server, folder, command, way, port, cold)
                     outcomes.append((driver, name, way, failure, seconds))
-                    print(f"{driver:20} {name:14} {way:9} {failure or 'ok'} ({seconds:.1f} s)", flush=True)
+                    print(f"{driver:20} {name:14} {way:10} {failure or 'ok'} ({seconds:.1f} s)", flush=True)
     return outcomes
 
 
 def run_driver(server, folder, command, way, port, cold):
     """What went wrong, if anything, and how long it took."""
-    version = "v1" if way == "v1" else "v2"
-    login = ACCOUNT | {"port": port, "database": "shop__v1" if way == "v1" else "shop"}
+    version = "v1" if way in ["v1", "compressed"] else "v2"
+    login = ACCOUNT | {"port": port, "database": "shop__v1" if version == "v1" else "shop"}
+    if way == "compressed":
+        login["compress"] = True
     job = folder / "job.json"
     job.write_text(json.dumps({"login": login, "steps": steps.steps(version)}))
     server.sql(steps.data(), "shop")
@@ -116,12 +123,12 @@ def run_driver(server, folder, command, way, port, cold):
 
 
 def report(outcomes, skipped):
-    print(f"\n{'driver':20} {'server':14} " + " ".join(f"{way:9}" for way in WAYS))
+    print(f"\n{'driver':20} {'server':14} " + " ".join(f"{way:10}" for way in WAYS))
     cells = {}
     for driver, server, way, failure, _ in outcomes:
         cells.setdefault((driver, server), {})[way] = "FAILED" if failure else "ok"
     for (driver, server), row in cells.items():
-        print(f"{driver:20} {server:14} " + " ".join(f"{row.get(way, '-'):9}" for way in WAYS))
+        print(f"{driver:20} {server:14} " + " ".join(f"{row.get(way, '-'):10}" for way in WAYS))
     for driver, server, reason in skipped:
         print(f"*** SKIPPED: {driver} on {server}: {reason}")
     for driver, server, way, failure, _ in outcomes:

@@ -185,9 +185,10 @@ pub async fn a_killed_backend_is_told(shop: &Shop) -> Result<()> {
     let (folder, file) = file.split_once('|').context("no file")?;
     let pid = std::fs::read_to_string(std::path::Path::new(folder).join(file))?;
     ensure!(Command::new("kill").args(["-KILL", pid.trim()]).status()?.success());
-    for answer in busy {
+    for (answer, (database, _)) in busy.into_iter().zip(WRITES) {
         let error = answer.await?.error.context("an answer from nowhere")?;
-        ensure!([1158, 1927].contains(&error.number), "{error:?}");
+        // Where a relayed connection's packets end is not known, so it is closed, as the server closes it.
+        ensure!([1158, 1927].contains(&error.number) == (database == "shop__v1"), "{database}: {error:?}");
     }
     for mut client in idle {
         ensure!(client.text("SELECT 1").await.error.is_some());

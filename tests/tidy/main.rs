@@ -5,6 +5,7 @@
 mod code;
 mod planted;
 mod refusals;
+mod wire;
 
 use std::{fmt, fs, path::Path};
 
@@ -163,6 +164,7 @@ fn inspect(sources: &[Source]) -> Vec<Finding> {
         findings.extend(purity(source));
     }
     findings.extend(refusals::check(sources));
+    findings.extend(wire::check(sources));
     findings.sort();
     findings.dedup();
     findings

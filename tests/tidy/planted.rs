@@ -117,3 +117,19 @@ fn planted_refusals_are_found() {
     check_all(&[(REFUSALS, &list("R102")), docs, case, other], &[(other.0, 2, "lacks the row")]);
     check_all(&[(REFUSALS, &list("R102"))], &[(REFUSALS, 1, "there is no docs/refusals.md")]);
 }
+
+#[test]
+fn planted_traps_without_a_test_are_found() {
+    let row = |names: &str| format!("| 1 | a trap | {names} |\n");
+    let list = |last: &str| {
+        format!("| line | the trap | held by |\n|---|---|---|\n{}{}", row("`l01_a`").repeat(26), row(last))
+    };
+    let test = ("tests/a.rs", "//! A.\nfn l01_a() {}\n");
+    check_all(&[test, ("docs/wire.md", &list("`l01_a`, `tests/a.rs`"))], &[]);
+    check_all(&[test, ("docs/wire.md", &list("`l01_b`"))], &[("docs/wire.md", 29, "no test `l01_b`")]);
+    check_all(&[test, ("docs/wire.md", &list("nothing"))], &[("docs/wire.md", 29, "no test holds this")]);
+    check_all(
+        &[test, ("docs/wire.md", "| line | the trap | held by |\n|---|---|---|\n")],
+        &[("docs/wire.md", 1, "the list has 0 lines")],
+    );
+}

@@ -156,6 +156,7 @@ fn shared(script: &Script, folder: &Path) -> Arc<Shared> {
         buffers: Buffers::default(),
         permits: Arc::new(Semaphore::new(1)),
         planner: Planner { plan: users_are_people, ..Planner::default() },
+        compression_noted: std::sync::Once::new(),
     })
 }
 

@@ -41,6 +41,7 @@ pub fn nothing_stalls(session: &Session) {
         // What came before TLS does not count after it, and nothing more has come.
         State::AwaitResponse(_) => assert!(!has_packet(client), "the client's packet waits"),
         State::AwaitClientTls(_) | State::AwaitBackendTls(_) => unreachable!("TLS is there at once"),
+        State::Followed(_) => unreachable!("no leg is compressed"),
         State::Relay(_) => assert!(!has_packet(client) && backend.is_empty(), "a relayed packet waits"),
         State::Versioned(versioned) => {
             // After an error the backend waits for the end of a file.

@@ -171,5 +171,6 @@ const EXTENDED: u64 = Capabilities::PROGRESS.0
 fn leg(byte: u8) -> Leg {
     let tls = [Tls::Off, Tls::Prefer, Tls::Require][usize::from(byte & 3) % 3];
     let protection = if byte & 4 != 0 { super::Protection::Local } else { super::Protection::None };
-    Leg { tls, protection, is_trusted: byte & 8 != 0 }
+    // Frames are cut anew with their stream, so what holds of bytes does not hold of them.
+    Leg { tls, protection, is_trusted: byte & 8 != 0, compression: Capabilities::default() }
 }
