@@ -206,7 +206,7 @@ impl<'a> Statement<'a> {
     }
 
     /// Every word that names a changed or hidden table must be one that the AST knows as an identifier, or it was
-    /// misread; and no reserved word may have been taken for a table's name or alias.
+    /// misread; and no reserved word may have been taken for a name.
     pub fn account_for_names(&self) -> Result<(), Stop> {
         for index in 0..self.text.len() {
             let Some(name) = self.text.name(index) else { continue };
@@ -218,6 +218,10 @@ impl<'a> Statement<'a> {
             if !known {
                 return Err(refusal::NOT_UNDERSTOOD.because(format!("what {name} means here is not certain")));
             }
+        }
+        if let Some(index) = (0..self.text.len()).find(|&index| self.is_misread(index)) {
+            let word = String::from_utf8_lossy(self.text.raw(index)).to_ascii_uppercase();
+            return Err(refusal::NOT_UNDERSTOOD.because(format!("{word} was read as a name")));
         }
         for relation in &self.blocks.relations {
             for name in relation.name.iter().chain(&relation.alias) {
@@ -233,6 +237,16 @@ impl<'a> Statement<'a> {
             return Err(refusal::STATEMENT_KIND.because(format!("the place where {} stands is not mapped", name.text)));
         }
         Ok(())
+    }
+
+    /// Whether the AST has a reserved word for a name. The parser knows operators that the servers do not: of `SELECT a
+    /// OVERLAPS FROM t` it makes an operator and a column, where they read an alias and a table. After a dot every word
+    /// is a name, and some of the words are functions' too.
+    fn is_misread(&self, index: usize) -> bool {
+        self.blocks.identifiers.contains(&self.text.span(index).start)
+            && self.text.is_any_word(index, &RESERVED)
+            && !self.text.is_punct(index + 1, "(")
+            && !index.checked_sub(1).is_some_and(|before| self.text.is_punct(before, "."))
     }
 
     /// Whether a value that does not fit is an error: the mode is strict, and the statement does not say IGNORE.

@@ -204,6 +204,30 @@ fn a_delete_names_the_newer_table() {
 }
 
 #[test]
+fn a_name_that_is_an_operator_elsewhere_hides_no_table() {
+    for sql in [
+        "SELECT mail ILIKE FROM users",
+        "SELECT mail OVERLAPS FROM users",
+        "SELECT mail COLLATE FROM users",
+        "SELECT 1 ILIKE FROM (SELECT mail FROM users) x",
+        "SELECT mail % FROM users",
+    ] {
+        let shown = show(sql);
+        assert!(shown.starts_with("R103"), "{sql}: {shown}");
+    }
+    for sql in [
+        "SELECT LEFT(mail, 1), users.mail FROM users",
+        "SELECT CAST(mail AS CHAR(3) CHARSET utf8mb4) COLLATE utf8mb4_bin FROM users",
+        "SELECT mail CHARSET FROM users",
+        "SELECT CHARSET.mail FROM users CHARSET",
+        "SELECT 1 FROM tags CHARSET JOIN users",
+    ] {
+        let shown = show(sql);
+        assert!(shown.contains("people"), "{sql}: {shown}");
+    }
+}
+
+#[test]
 fn what_is_not_mapped_is_refused_by_code() {
     for (sql, code) in [
         ("SHOW COLUMNS FROM users", "R101"),

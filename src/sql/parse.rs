@@ -274,11 +274,11 @@ impl Pass<'_, '_> {
             self.skip_words(&WRITE_MODIFIERS);
         } else if text.is_word(index, "INTO") && text.kind(index + 1) == Some(TokenKind::Variable) {
             self.skip_variable_list(index + 1);
-        } else if text.is_word(index, "COLLATE") && text.kind(index + 1).is_some() {
+        } else if text.is_word(index, "COLLATE") && self.is_charset(index + 1) {
             self.at += 2;
-        } else if text.are_words(index, &["CHARACTER", "SET"]) {
+        } else if text.are_words(index, &["CHARACTER", "SET"]) && self.is_charset(index + 2) {
             self.at += 3;
-        } else if text.is_word(index, "CHARSET") && text.kind(index + 1) == Some(TokenKind::Word) {
+        } else if text.is_word(index, "CHARSET") && self.is_cast() && self.is_charset(index + 1) {
             self.at += 2;
         } else if text.is_any_word(index, &["ASC", "DESC"]) {
             self.at += 1;
@@ -305,6 +305,16 @@ impl Pass<'_, '_> {
 
     fn inside_call_of(&self, function: &str) -> bool {
         matches!(self.open.last(), Some((Some(before), _)) if self.text.is_word(*before, function))
+    }
+
+    /// CHARSET is a name everywhere else.
+    fn is_cast(&self) -> bool {
+        self.inside_call_of("CAST") || self.inside_call_of("CONVERT")
+    }
+
+    /// Whether a charset or a collation can stand there, and not a clause that would be left out with it.
+    fn is_charset(&self, index: usize) -> bool {
+        self.text.kind(index).is_some() && !self.text.is_any_word(index, &["FROM", "JOIN", "STRAIGHT_JOIN"])
     }
 
     fn keep_name(&mut self, index: usize) -> Result<(), ParseError> {

@@ -215,7 +215,8 @@ fn names(text: &[u8], table: &str, current: Option<&str>) -> bool {
             _ => depth,
         };
         let before = |other: &str| at > 0 && is(at - 1, other);
-        let begins = is(at, "FROM") && !before("DISTINCT") || is(at, "JOIN");
+        // After a dot every word is a name.
+        let begins = !before(".") && (is(at, "FROM") && !before("DISTINCT") || is(at, "JOIN"));
         let writes = is(at, "INTO") && at == 1 && (before("INSERT") || before("REPLACE"));
         if depth > 0 || !(begins || writes || (is(at, "UPDATE") && at == 0)) {
             return false;

@@ -122,6 +122,16 @@ fn a_file_goes_to_the_backend_as_it_is() {
 }
 
 #[test]
+fn a_file_that_was_sent_before_it_was_asked_for_does_not_wait() {
+    let rest = [
+        Line::Client([packet(0, b"\x03LOAD"), packets(2, ["rows", ""])].concat()),
+        Line::Backend(packet(1, b"\xfbfile")),
+    ];
+    let (received, _) = v1(CLIENT_FLAGS, &rest);
+    assert_eq!(received.backend, [packet(0, b"\x03LOAD"), packets(2, ["rows", ""])].concat());
+}
+
+#[test]
 fn the_own_versions_database_can_be_chosen_and_no_other() {
     let rest = [
         query("USE shop__v1"),
