@@ -40,7 +40,7 @@ pub struct Argument<'a> {
 }
 
 impl<'a> Execute<'a> {
-    /// In `flags`: the number of parameters is told, since query attributes may follow the statement's own.
+    /// In `flags`: the number of parameters is told even of a statement without any, since query attributes may follow.
     const PARAMETER_COUNT_AVAILABLE: u8 = 0x08;
 
     /// The statement's id alone, of this or any other command that begins with one.
@@ -58,7 +58,8 @@ impl<'a> Execute<'a> {
         let (flags, iteration_count) = (reader.u8()?, reader.u32()?);
         let has_names = capabilities.has(Capabilities::QUERY_ATTRIBUTES);
         let mut count = usize::from(param_count);
-        if has_names && flags & Self::PARAMETER_COUNT_AVAILABLE != 0 {
+        // A statement with parameters is told their number whatever the flag says.
+        if has_names && (count > 0 || flags & Self::PARAMETER_COUNT_AVAILABLE != 0) {
             count = usize::try_from(reader.lenenc()?).map_err(|_| Malformed("number of parameters"))?;
             if count < usize::from(param_count) {
                 return Err(Malformed("number of parameters"));
@@ -121,7 +122,7 @@ impl<'a> Execute<'a> {
         out.extend_from_slice(&self.statement.0.to_le_bytes());
         out.push(self.flags);
         out.extend_from_slice(&self.iteration_count.to_le_bytes());
-        if self.has_names && self.flags & Self::PARAMETER_COUNT_AVAILABLE != 0 {
+        if self.has_names && (!arguments.is_empty() || self.flags & Self::PARAMETER_COUNT_AVAILABLE != 0) {
             put_lenenc(&mut out, arguments.len() as u64);
         }
         if arguments.is_empty() {

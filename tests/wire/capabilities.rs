@@ -90,6 +90,12 @@ fn executes_with_attributes() -> Script {
         one(execute(2, 8, b"\x03\0\x01\xfe\0\0\xfe\0\0\xfe\0\x02n1\x04a@qa\x0bQuery Attri\x02v1")),
         one(execute(2, 8, b"\x02\0\x01\xfe\0\0\xfe\0\0\x04b@qa\x0bQuery Other")),
         one(execute(2, 8, b"\x02\0\0\x04c@qa\x0bQuery Third")),
+        // Without the flag the number stands there too.
+        one(execute(1, 0, &[b"\x02\0\x01", &two[3..], b"\x01\0\0\0\x01%"].concat())),
+        one(execute(1, 0, b"\x02\0\0\x02\0\0\0\x01%")),
+        one(execute(2, 0, b"\x02\0\x01\xfe\0\0\xfe\0\0\x04d@qa\x0bQuery Again")),
+        one(execute(2, 0, b"\x02\0\0\x04e@qa\x0bQuery Still")),
+        one(execute(2, 0, b"\x03\0\x01\xfe\0\0\xfe\0\0\xfe\0\x02n1\x04f@qa\x0bQuery Attri\x02v1")),
         one(prepare(&format!("{READ_ATTRIBUTE} FROM users WHERE id = 1"))),
         one(execute(3, 8, b"\x01\0\x01\xfe\0\x02n2\x02v9")),
         one(execute(3, 8, b"\x00")),

@@ -6,7 +6,7 @@ use super::{Line, play::Received};
 use crate::{
     rewrite::{self, Facts, Plan},
     rules::Mapping,
-    session::{MAX_HELD_LEN, Session, Side, State},
+    session::{Session, Side, State, connecting::MAX_RESPONSE_LEN},
     wire::{Command, ErrPacket, Extent, HEADER_LEN, Header},
 };
 
@@ -51,12 +51,12 @@ pub fn nothing_stalls(session: &Session) {
     }
 }
 
-/// No peer makes a session hold more than a packet, and what a client may send ahead.
+/// No peer makes a session hold more than it sent, and before it is known no client more than a packet of its own.
 pub fn nothing_grows(session: &Session, before: &Before, line: &Line) {
     let held = session.client.rest().len() + session.backend.rest().len();
     assert!(held <= before.client.len() + before.backend.len() + line.len(), "more is held than was sent");
-    if !session.wants_client_bytes() && session.end().is_none() {
-        assert!(session.client.rest().len() <= MAX_HELD_LEN + line.len(), "a client that must wait sends on");
+    if session.is_authenticating() {
+        assert!(session.client.rest().len() <= MAX_RESPONSE_LEN + line.len(), "a client that is not known fills memory");
     }
 }
 
