@@ -99,6 +99,10 @@ class Proxy:
             command += ["--rules", self.rules(), "--listen", f"127.0.0.1:0={PROBE}@v1"]
         else:
             command += ["--listen", "127.0.0.1:0"]
+        certificate = self.server.data / "server-cert.pem"
+        # MySQL makes itself one, and its clients see the same.
+        if certificate.exists():
+            command += ["--tls-certificate", certificate, "--tls-key", self.server.data / "server-key.pem"]
         log = folder / "bifocal.log"
         with open(log, "wb") as errors:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
