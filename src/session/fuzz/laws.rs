@@ -51,6 +51,12 @@ pub fn nothing_stalls(session: &Session) {
     }
 }
 
+/// Whether a packet of the backend waits for the end of the client's file.
+pub fn backend_is_early(session: &Session) -> bool {
+    let State::Versioned(versioned) = &session.state else { return false };
+    versioned.takes_client_bytes() && Extent::find(session.backend.rest()).is_some()
+}
+
 /// No peer makes a session hold more than it sent, and before it is known no client more than a packet of its own.
 pub fn nothing_grows(session: &Session, before: &Before, line: &Line) {
     let held = session.client.rest().len() + session.backend.rest().len();
