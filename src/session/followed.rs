@@ -98,7 +98,7 @@ impl Followed {
     pub fn backend(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
         let Some(answering) = &mut self.answering else {
             // Nothing was asked: the backend says why it ends the connection.
-            io.relay_backend(io.backend.rest().len());
+            io.relay_last_words(io.backend.rest().len());
             return Step::Wait;
         };
         match answering.backend(io, &settings.planner) {

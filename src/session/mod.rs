@@ -59,6 +59,8 @@ pub struct Session {
     state: State,
     /// None while both legs are plain.
     codecs: Option<Box<Codecs>>,
+    /// The backend has said something that nobody asked for: why it ends the connection.
+    has_last_words: bool,
 }
 
 /// What a session does not find out by itself.
@@ -169,6 +171,7 @@ struct Io<'a> {
     backend: &'a mut Inbox,
     out: &'a mut Outputs,
     codecs: &'a mut Option<Box<Codecs>>,
+    has_last_words: &'a mut bool,
 }
 
 impl Session {
@@ -184,7 +187,14 @@ impl Session {
             max_packet_len: MAX_PAYLOAD_LEN,
         };
         let state = State::AwaitGreeting(AwaitGreeting);
-        Self { client: Inbox::default(), backend: Inbox::default(), settings, state, codecs: None }
+        Self {
+            client: Inbox::default(),
+            backend: Inbox::default(),
+            settings,
+            state,
+            codecs: None,
+            has_last_words: false,
+        }
     }
 
     /// The same session with another planner.
@@ -291,7 +301,10 @@ impl Session {
             (false, false) => ("this command", ER_NET_READ_ERROR, *b"08S01"),
         };
         let message = format!("Bifocal lost the connection to the backend during {during}");
-        self.state.tell(&ServerError { number, sqlstate, message }, &mut out.to_client);
+        // A command that crossed the backend's last words has them for its answer.
+        if !self.has_last_words {
+            self.state.tell(&ServerError { number, sqlstate, message }, &mut out.to_client);
+        }
         self.state = State::Ended(End::BackendClosed);
         self.encode(out, start);
     }
@@ -344,8 +357,8 @@ impl Session {
     }
 
     fn drive(&mut self, out: &mut Outputs) {
-        let Self { client, backend, settings, state, codecs } = self;
-        let mut io = Io { client, backend, out, codecs };
+        let Self { client, backend, settings, state, codecs, has_last_words } = self;
+        let mut io = Io { client, backend, out, codecs, has_last_words };
         loop {
             let from_client = state.client(&mut io, settings);
             state.tell_why(&from_client, &mut io.out.to_client);
@@ -457,6 +470,12 @@ impl State {
 }
 
 impl Io<'_> {
+    /// Sends `len` bytes on that the backend says unasked.
+    fn relay_last_words(&mut self, len: usize) {
+        *self.has_last_words = true;
+        self.relay_backend(len);
+    }
+
     /// Sends the backend's next `len` bytes on.
     fn relay_backend(&mut self, len: usize) {
         self.backend.relay(len);

@@ -85,7 +85,10 @@ impl Relay {
                 self.is_answered = !UNANSWERED.contains(first);
                 if *first == Command::ChangeUser as u8 {
                     io.client.flush(&mut io.out.to_backend);
-                    return self.change_user(io, settings);
+                    match self.change_user(io, settings) {
+                        None => continue,
+                        Some(step) => return step,
+                    }
                 }
             }
             if header.len == 0 && !self.is_continued {
@@ -155,24 +158,25 @@ impl Relay {
         }
     }
 
-    fn change_user(&mut self, io: &mut Io<'_>, settings: &Settings) -> Step {
+    /// None: it was refused, and the session goes on.
+    fn change_user(&mut self, io: &mut Io<'_>, settings: &Settings) -> Option<Step> {
         let announced = Announced::of(io.client.rest());
         if announced.payload_len > settings.max_packet_len.min(MAX_RESPONSE_LEN) {
-            return self.refuse_too_long(io, Header { len: 0, seq: announced.last_seq });
+            return Some(self.refuse_too_long(io, Header { len: 0, seq: announced.last_seq }));
         }
-        let Some(extent) = Extent::find(io.client.rest()) else { return Step::Wait };
+        let Some(extent) = Extent::find(io.client.rest()) else { return Some(Step::Wait) };
         let mut joined = Vec::new();
         let payload = extent.payload(io.client.rest(), &mut joined);
         match change_user(payload, self.capabilities, settings) {
             Err(error) => {
                 io.client.skip(extent.wire_len, &mut io.out.to_backend);
                 io.put_error(extent.last_seq.wrapping_add(1), &error);
-                Step::Again
+                None
             }
             Ok((authentication, encoded)) => {
                 io.client.skip(extent.wire_len, &mut io.out.to_backend);
                 let backend_seq = put_payload(&mut io.out.to_backend, extent.first_seq, &encoded);
-                Step::Authenticate(authentication.after(extent.last_seq, backend_seq))
+                Some(Step::Authenticate(authentication.after(extent.last_seq, backend_seq)))
             }
         }
     }

@@ -143,7 +143,7 @@ impl Versioned {
                 let is_short = Announced::of(io.backend.rest()).payload_len <= MAX_LAST_WORDS_LEN;
                 return if is_short { Step::Wait } else { Step::Become(State::Ended(End::BackendBroke)) };
             };
-            io.relay_backend(extent.wire_len);
+            io.relay_last_words(extent.wire_len);
             return Step::Again;
         };
         let was_infile = answering.is_infile();

@@ -51,18 +51,15 @@ pub fn nothing_stalls(session: &Session) {
     }
 }
 
-/// Whether a packet of the backend waits for the end of the client's file.
-pub fn backend_is_early(session: &Session) -> bool {
-    let State::Versioned(versioned) = &session.state else { return false };
-    versioned.takes_client_bytes() && Extent::find(session.backend.rest()).is_some()
-}
-
 /// No peer makes a session hold more than it sent, and before it is known no client more than a packet of its own.
 pub fn nothing_grows(session: &Session, before: &Before, line: &Line) {
     let held = session.client.rest().len() + session.backend.rest().len();
     assert!(held <= before.client.len() + before.backend.len() + line.len(), "more is held than was sent");
     if session.is_authenticating() {
-        assert!(session.client.rest().len() <= MAX_RESPONSE_LEN + line.len(), "a client that is not known fills memory");
+        assert!(
+            session.client.rest().len() <= MAX_RESPONSE_LEN + line.len(),
+            "a client that is not known fills memory"
+        );
     }
 }
 

@@ -170,11 +170,18 @@ fn field_list_of_a_changed_table_and_replication_are_refused() {
 
 #[test]
 fn a_lost_backend_is_told_only_to_a_client_that_waits() {
-    for (text, lost) in [(None, false), (Some("SELECT 1"), true)] {
+    // Whose command crosses the backend's last words has them for its answer.
+    let last_words = Line::Backend(packet(0, b"\xff\xbf\x0f#HY000Idle for too long"));
+    for (rest, lost) in [
+        (vec![], false),
+        (vec![query("SELECT 1")], true),
+        (vec![last_words.clone()], false),
+        (vec![last_words, query("SELECT 1")], false),
+    ] {
         let mut session = v1_session();
         let mut out = Outputs::default();
         let mut script = connected(CLIENT_FLAGS, "shop__v1", []);
-        script.extend(text.map(query));
+        script.extend(rest);
         for line in script {
             match line {
                 Line::Client(mut bytes) => session.client_bytes(&mut bytes, &mut out),
